@@ -1,1 +1,24 @@
-//! x
+//! An Azure Functions custom handler between The Things Stack and Azure IoT Hub.
+//!
+//! Two journeys that mirror each other, each receive → pure mapping → send:
+//!
+//! 1. **Uplink.** The Things Stack's webhook → [`invocation`] unwraps the host's envelope → [`tts::webhook`] checks and
+//!    [`tts::Message`] reads it → `uplink` maps it to an [`iot_hub::DeviceToCloudMessage`] → [`iot_hub::IotHub`] sends it,
+//!    creating its device on first sight.
+//! 2. **Hub event.** IoT Hub's Event Hub → [`invocation`] unwraps the batch → [`iot_hub::event`] recognises lifecycle and
+//!    twin-change events → `hub_event` maps them to [`tts::package::PackageEvent`]s → [`tts::package::Package`] submits them.
+//!
+//! `tts` and `iot_hub` do not know each other; only the journeys know both.
+
+pub mod app;
+pub mod error;
+pub mod health;
+pub mod http;
+mod hub_event;
+pub mod invocation;
+pub mod iot_hub;
+pub mod json;
+pub mod secret;
+pub mod settings;
+pub mod tts;
+mod uplink;

@@ -1,0 +1,96 @@
+//! The state all invocations share, and the only list of routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::{Instrument, info_span};
+
+use crate::iot_hub::IotHub;
+use crate::settings::{Problems, Settings};
+use crate::tts::package::Package;
+use crate::{health, hub_event, invocation, uplink};
+
+/// Settings and clients.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) settings: Settings,
+    pub(crate) iot_hub: IotHub,
+    pub(crate) tts: Package,
+}
+
+impl App {
+    /// Builds the clients the settings ask for.
+    #[must_use]
+    pub fn new(settings: Settings, http: reqwest::Client) -> Self {
+        let iot_hub = IotHub::new(http.clone(), &settings.iot_hub_connection_string, settings.iot_hub_https_port);
+        let tts =
+            Package::new(http, &settings.tts_base_url, &settings.tts_application_id, settings.tts_api_key.clone());
+        Self { settings, iot_hub, tts }
+    }
+}
+
+/// All routes. A function's route is its folder's name, with `POST`; `GET /` is the host asking whether we listen.
+pub fn router(app: App) -> Router {
+    let routes = Router::new()
+        .route(
+            "/uplink",
+            post(async |State(app): State<Arc<App>>, envelope: Bytes| uplink::receive(&app, &envelope).await),
+        )
+        .route(
+            "/hub_events",
+            post(async |State(app): State<Arc<App>>, envelope: Bytes| hub_event::receive(&app, &envelope).await),
+        )
+        .route("/health", post(async |State(app): State<Arc<App>>| health::answer(&app)))
+        .with_state(Arc::new(app));
+    layered(routes)
+}
+
+/// The same routes while settings are wrong. The process must stay up: the host gives up on a handler that ends three
+/// times, and then nobody could ask `health` why.
+pub fn misconfigured_router(problems: Problems) -> Router {
+    let reason = format!(
+        "the handler's settings are wrong: {}",
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    );
+    let for_events = reason.clone();
+    let unavailable = serde_json::json!({"status": "failed", "error": "misconfigured", "reason": reason});
+    let routes = Router::new()
+        .route("/uplink", post(async move || invocation::http_output(503, &unavailable)))
+        .route("/hub_events", post(async move || invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &for_events)))
+        .route("/health", post(async move || health::answer_misconfigured(&problems)));
+    layered(routes)
+}
+
+fn layered(routes: Router) -> Router {
+    routes
+        .layer(middleware::from_fn(in_span))
+        .route("/", get(async || StatusCode::OK))
+        .fallback(async || invocation::failed(StatusCode::NOT_FOUND, "there is no such function"))
+        .layer(DefaultBodyLimit::max(invocation::MAX_BYTES))
+        .layer(CatchPanicLayer::custom(|_| {
+            invocation::failed(StatusCode::INTERNAL_SERVER_ERROR, "the handler met a fault of its own; see its log")
+        }))
+}
+
+/// Ties every log line of an invocation to the host's ids.
+async fn in_span(request: Request, next: Next) -> Response {
+    let header =
+        |headers: &HeaderMap, name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let span = info_span!(
+        "invocation",
+        function = request.uri().path().trim_start_matches('/'),
+        invocation_id = header(request.headers(), "X-Azure-Functions-InvocationId"),
+        traceparent = header(request.headers(), "traceparent"),
+    );
+    next.run(request).instrument(span).await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! What can go wrong on a journey, and what follows from it: the caller's status, the retry verdict, the log level.
+
+use std::fmt;
+use std::time::Duration;
+
+use tracing::Level;
+
+/// A system the handler talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Azure IoT Hub.
+    IotHub,
+    /// The Things Stack.
+    Tts,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::IotHub => "IoT Hub",
+            Self::Tts => "The Things Stack",
+        })
+    }
+}
+
+/// When another try makes sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// A hiccup: within the same invocation.
+    Soon,
+    /// Not before this long, hence not within the invocation.
+    After(Duration),
+}
+
+/// Why a message or an event did not arrive. `Display` says what was found, what was expected and what to do;
+/// it never holds a secret or a payload.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The webhook secret is missing or wrong.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// Not what the sender should have sent.
+    #[error("{0}")]
+    Malformed(String),
+    /// The body is in a format the handler does not read.
+    #[error("{0}")]
+    UnsupportedFormat(String),
+    /// Larger than the limits allow, even trimmed.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The peer said no, for good.
+    #[error("{peer} refused: {what}")]
+    Refused {
+        /// Who refused.
+        peer: Peer,
+        /// Its reason.
+        what: String,
+    },
+    /// The peer is out of reach, overloaded, or does not accept our credential; the message itself may be fine.
+    #[error("{peer} is unavailable: {what}")]
+    Unavailable {
+        /// Who is unavailable.
+        peer: Peer,
+        /// What happened.
+        what: String,
+        /// When another try makes sense.
+        retry: Retry,
+    },
+}
+
+impl Error {
+    /// The HTTP status a webhook's sender gets.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Unauthorized(_) => 401,
+            Self::Malformed(_) => 400,
+            Self::UnsupportedFormat(_) => 415,
+            Self::TooLarge(_) => 413,
+            Self::Refused { .. } => 422,
+            Self::Unavailable { .. } => 503,
+        }
+    }
+
+    /// Whether the same message may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::Unauthorized(_)
+            | Self::Malformed(_)
+            | Self::UnsupportedFormat(_)
+            | Self::TooLarge(_)
+            | Self::Refused { .. } => false,
+        }
+    }
+
+    /// Whether another try within the same invocation makes sense.
+    #[must_use]
+    pub fn is_worth_retrying_now(&self) -> bool {
+        matches!(self, Self::Unavailable { retry: Retry::Soon, .. })
+    }
+
+    /// How loud the failure's one log line is.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Unauthorized(_) => Level::WARN,
+            Self::Malformed(_)
+            | Self::UnsupportedFormat(_)
+            | Self::TooLarge(_)
+            | Self::Refused { .. }
+            | Self::Unavailable { .. } => Level::ERROR,
+        }
+    }
+
+    /// A short stable word for logs, metrics and answers.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Malformed(_) => "malformed",
+            Self::UnsupportedFormat(_) => "unsupported_format",
+            Self::TooLarge(_) => "too_large",
+            Self::Refused { .. } => "refused",
+            Self::Unavailable { .. } => "unavailable",
+        }
+    }
+
+    /// The failure's one log line, written where the failure leaves the handler.
+    pub fn log(&self, device_id: Option<&str>) {
+        let (kind, status) = (self.kind(), self.status());
+        if self.level() == Level::WARN {
+            tracing::warn!(kind, status, device_id, "{self}");
+        } else {
+            tracing::error!(kind, status, device_id, "{self}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! One HTTPS client for all peers, over one TLS configuration.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, Response};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+/// Longest connection set-up, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long an idle connection is kept for the next message.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How much of a peer's error body is read, in bytes.
+const MAX_ERROR_BODY: usize = 16 * 1024;
+
+/// Reads certificates to trust beside the platform's.
+///
+/// # Errors
+/// A sentence that says what is wrong with the file.
+pub fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = std::fs::read(path).map_err(|reason| format!("cannot read it: {reason}"))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match certificates {
+        Ok(certificates) if certificates.is_empty() => Err("found no certificate in it, expected PEM".to_owned()),
+        Ok(certificates) => Ok(certificates),
+        Err(reason) => Err(format!("found no readable PEM in it: {reason}")),
+    }
+}
+
+/// TLS 1.2 and 1.3 with the platform's roots and `extra_roots`.
+///
+/// # Errors
+/// When an extra root is not a certificate the TLS library can use.
+pub fn tls_config(extra_roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    // A platform without roots shows as "unknown issuer" at the first connection; an extra root may be all it needs.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    for root in extra_roots {
+        roots.add(root)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+/// The client: HTTP/1.1, kept-alive connections, no redirects (no peer has a reason to send one).
+///
+/// # Errors
+/// When the client cannot be built.
+pub fn client(tls: ClientConfig) -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .user_agent(concat!("tts-azure-iot-hub/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+/// What went wrong below HTTP, with its causes and without the URL.
+#[must_use]
+pub fn transport_failure(reason: reqwest::Error) -> String {
+    let reason = reason.without_url();
+    let mut text = if reason.is_timeout() { "timed out".to_owned() } else { reason.to_string() };
+    let mut source = std::error::Error::source(&reason);
+    while let Some(cause) = source {
+        let _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// The beginning of an error's body as text; empty if it cannot be read.
+pub async fn error_body(mut response: Response) -> String {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() >= MAX_ERROR_BODY {
+            body.truncate(MAX_ERROR_BODY);
+            break;
+        }
+    }
+    String::from_utf8_lossy(&body).into_owned()
+}

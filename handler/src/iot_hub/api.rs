@@ -1,0 +1,132 @@
+//! The hub's HTTPS APIs, one request at a time: device side (send) and service side (identities).
+
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Client, RequestBuilder, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::credential::Credential;
+use super::refusal::Refusal;
+use super::{API_VERSION, ConnectionString, DeviceId, DeviceToCloudMessage};
+use crate::error::{Error, Peer, Retry};
+use crate::http::transport_failure;
+
+/// What became of a device-to-cloud message.
+#[derive(Debug)]
+pub(super) enum Sent {
+    /// Durably accepted.
+    Accepted,
+    /// Status 401 or 404. The hub answers 401 both for a wrong token and for a device it does not know.
+    UnknownDevice(Refusal),
+}
+
+/// What became of a device identity to be created.
+#[derive(Debug)]
+pub(super) enum Creation {
+    /// It is new.
+    Created,
+    /// It was there already.
+    Exists,
+    /// The credential does not open the registry.
+    Unauthorized(Refusal),
+}
+
+/// A device identity as it stands.
+#[derive(Debug)]
+pub(super) enum Identity {
+    /// It may send.
+    Enabled,
+    /// An operator has switched it off.
+    Disabled,
+    /// There is none.
+    Missing,
+    /// The credential does not open the registry.
+    Unauthorized(Refusal),
+}
+
+/// Requests to one hub, signed with one policy.
+#[derive(Debug)]
+pub(super) struct HubApi {
+    http: Client,
+    base_url: String,
+    credential: Credential,
+}
+
+impl HubApi {
+    pub(super) fn new(http: Client, connection_string: &ConnectionString, port: u16) -> Self {
+        let base_url = format!("https://{}:{port}", connection_string.host_name);
+        Self { http, base_url, credential: Credential::new(connection_string) }
+    }
+
+    pub(super) fn policy_name(&self) -> &str {
+        self.credential.policy_name()
+    }
+
+    /// Sends one message as its device. Only 204 means that the hub has it.
+    pub(super) async fn send(&self, message: &DeviceToCloudMessage, timeout: Duration) -> Result<Sent, Error> {
+        let path = format!("/devices/{}/messages/events", message.device_id.path_segment());
+        let mut request = self.http.post(self.url(&path));
+        for (name, value) in message.headers() {
+            request = request.header(name, value);
+        }
+        let response = self.answer(request.body(message.body.clone()), timeout).await?;
+        match response.status().as_u16() {
+            204 => Ok(Sent::Accepted),
+            401 | 404 => Ok(Sent::UnknownDevice(Refusal::read(response).await)),
+            _ => Err(Refusal::read(response).await.into_error()),
+        }
+    }
+
+    /// Creates a device identity with keys made by the hub. Without If-Match the hub only creates, never overwrites.
+    pub(super) async fn create(&self, device_id: &DeviceId, timeout: Duration) -> Result<Creation, Error> {
+        let identity = json!({
+            "deviceId": device_id.as_str(),
+            "status": "enabled",
+            "authentication": {"type": "sas", "symmetricKey": {"primaryKey": "", "secondaryKey": ""}},
+        });
+        let request = self.http.put(self.url(&format!("/devices/{}", device_id.path_segment())));
+        let request = request.header(CONTENT_TYPE, "application/json").body(identity.to_string());
+        let response = self.answer(request, timeout).await?;
+        match response.status().as_u16() {
+            200 | 201 => Ok(Creation::Created),
+            409 => Ok(Creation::Exists),
+            401 => Ok(Creation::Unauthorized(Refusal::read(response).await)),
+            _ => Err(Refusal::read(response).await.into_error()),
+        }
+    }
+
+    /// Looks a device identity up.
+    pub(super) async fn identity(&self, device_id: &DeviceId, timeout: Duration) -> Result<Identity, Error> {
+        #[derive(Deserialize)]
+        struct Body {
+            status: String,
+        }
+        let request = self.http.get(self.url(&format!("/devices/{}", device_id.path_segment())));
+        let response = self.answer(request, timeout).await?;
+        match response.status().as_u16() {
+            200 => match response.bytes().await.ok().and_then(|body| serde_json::from_slice(&body).ok()) {
+                Some(Body { status }) if status == "enabled" => Ok(Identity::Enabled),
+                Some(Body { status }) if status == "disabled" => Ok(Identity::Disabled),
+                _ => Err(unavailable("found no status enabled or disabled in a device identity".to_owned())),
+            },
+            404 => Ok(Identity::Missing),
+            401 => Ok(Identity::Unauthorized(Refusal::read(response).await)),
+            _ => Err(Refusal::read(response).await.into_error()),
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}?api-version={API_VERSION}", self.base_url)
+    }
+
+    async fn answer(&self, request: RequestBuilder, timeout: Duration) -> Result<Response, Error> {
+        let request = request.header(AUTHORIZATION, self.credential.authorization()).timeout(timeout);
+        request.send().await.map_err(|reason| unavailable(transport_failure(reason)))
+    }
+}
+
+fn unavailable(what: String) -> Error {
+    Error::Unavailable { peer: Peer::IotHub, what, retry: Retry::Soon }
+}

@@ -1,0 +1,68 @@
+//! What the hub says when it does not do as asked.
+
+use std::time::Duration;
+
+use reqwest::Response;
+use reqwest::header::RETRY_AFTER;
+use serde::Deserialize;
+
+use crate::error::{Error, Peer, Retry};
+use crate::http::error_body;
+
+/// The hub's advice when throttled; it sends no `Retry-After`.
+const THROTTLED: Duration = Duration::from_secs(10);
+
+/// How long to leave alone what only an operator or a new day can mend.
+const LATER: Duration = Duration::from_secs(60);
+
+/// A status other than the one asked for, and why.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    /// `iothub-errorcode`, the reliable discriminator, e.g. `DeviceNotFound`; empty if a proxy answered.
+    pub(super) code: String,
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+/// The REST error envelope.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Envelope {
+    message: String,
+    exception_message: String,
+}
+
+impl Refusal {
+    pub(super) async fn read(response: Response) -> Self {
+        let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+        let code = header("iothub-errorcode").unwrap_or_default();
+        let retry_after =
+            header(RETRY_AFTER.as_str()).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        let status = response.status().as_u16();
+        let envelope: Envelope = serde_json::from_str(&error_body(response).await).unwrap_or_default();
+        let message = format!("{} {}", envelope.message, envelope.exception_message).trim().to_owned();
+        Self { status, code, message, retry_after }
+    }
+
+    /// The reason as one line for a person; the hub's tracking id is in it.
+    pub(super) fn describe(&self) -> String {
+        format!("status {} {} {}", self.status, self.code, self.message).trim_end().to_owned()
+    }
+
+    /// What this means for a request that was right in itself.
+    pub(super) fn into_error(self) -> Error {
+        let what = self.describe();
+        let unavailable = |retry| Error::Unavailable { peer: Peer::IotHub, what: what.clone(), retry };
+        match (self.status, self.code.as_str()) {
+            (429, _) => unavailable(Retry::After(self.retry_after.unwrap_or(THROTTLED))),
+            (403, "DeviceDisabled") => Error::Refused { peer: Peer::IotHub, what },
+            // The daily quota, an IP filter, local authentication switched off: nothing the message can help.
+            (401 | 403, _) => unavailable(Retry::After(LATER)),
+            (408, _) => unavailable(Retry::Soon),
+            (400..=499, _) => Error::Refused { peer: Peer::IotHub, what },
+            // 5xx, and whatever the API does not document (a proxy's 200 or 302).
+            _ => unavailable(Retry::Soon),
+        }
+    }
+}

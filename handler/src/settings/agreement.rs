@@ -1,0 +1,78 @@
+//! Settings, sample, README and function.json list the same names.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{NAMES, Settings};
+
+/// Settings of the Functions host itself that a run on one's own machine needs.
+const OF_THE_LOCAL_HOST: [&str; 6] = [
+    "FUNCTIONS_WORKER_RUNTIME",
+    "AzureWebJobsStorage",
+    "AzureWebJobs.hub_events.Disabled",
+    "EVENT_HUB",
+    "EVENT_HUB_NAME",
+    "EVENT_HUB_CONSUMER_GROUP",
+];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn json(path: &str) -> Value {
+    let text = std::fs::read_to_string(repository().join(path)).expect("the file is in the repository");
+    serde_json::from_str(&text).expect("the file is JSON")
+}
+
+fn sample() -> Value {
+    json("local.settings.sample.json")["Values"].clone()
+}
+
+fn set<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    names.into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_sample_lists_every_setting_and_those_of_the_local_host() {
+    let listed = sample().as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(listed, set(NAMES.into_iter().chain(OF_THE_LOCAL_HOST)));
+}
+
+#[test]
+fn the_samples_values_are_right() {
+    let sample = sample();
+    let settings = Settings::from_lookup(|name| sample[name].as_str().map(str::to_owned));
+    assert!(settings.is_ok(), "{}", settings.unwrap_err());
+}
+
+#[test]
+fn the_readme_describes_every_setting() {
+    let readme = std::fs::read_to_string(repository().join("README.md")).expect("README.md is in the repository");
+    let described = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name);
+    let described: BTreeSet<_> =
+        described.filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_')).map(str::to_owned).collect();
+    let host: BTreeSet<_> = set(OF_THE_LOCAL_HOST);
+    assert_eq!(described.difference(&host).cloned().collect::<BTreeSet<_>>(), set(NAMES));
+}
+
+#[test]
+fn every_name_a_function_json_refers_to_is_a_setting_of_the_host() {
+    let mut referred = BTreeSet::new();
+    for folder in std::fs::read_dir(repository().join("functions")).expect("functions/ is in the repository") {
+        let name = folder.expect("readable").file_name().into_string().expect("function names are ASCII");
+        let function = json(&format!("functions/{name}/function.json"));
+        for binding in function["bindings"].as_array().unwrap() {
+            for (key, value) in binding.as_object().unwrap() {
+                let Some(value) = value.as_str() else { continue };
+                if key == "connection" {
+                    referred.insert(value.to_owned());
+                }
+                referred.extend(value.split('%').skip(1).step_by(2).map(str::to_owned));
+            }
+        }
+    }
+    assert_eq!(referred, set(["EVENT_HUB", "EVENT_HUB_CONSUMER_GROUP", "EVENT_HUB_NAME"]));
+    assert!(referred.is_subset(&set(OF_THE_LOCAL_HOST)));
+}

@@ -1,0 +1,78 @@
+//! Looking settings up by name and collecting what is wrong with them.
+
+use super::{NAMES, Problem};
+
+/// How Azure shows a Key Vault reference that it could not resolve: unchanged.
+const KEY_VAULT_REFERENCE: &str = "@Microsoft.KeyVault(";
+
+/// Values by name, and the problems found so far.
+pub struct Lookup<'a> {
+    values: &'a dyn Fn(&str) -> Option<String>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Lookup<'a> {
+    /// Nothing looked up yet.
+    pub fn new(values: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { values, problems: Vec::new() }
+    }
+
+    /// A setting that must be there.
+    pub fn required<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let value = self.value(name);
+        if value.is_none() {
+            self.complain(name, "it is not set, and there is no default".to_owned());
+        }
+        self.parsed(name, value?, parse)
+    }
+
+    /// A setting that may be absent.
+    pub fn optional<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let value = self.value(name)?;
+        self.parsed(name, value, parse)
+    }
+
+    /// A setting with a default. A wrong value is a problem, never the default.
+    pub fn or_default<T>(
+        &mut self,
+        name: &'static str,
+        default: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = self.value(name).unwrap_or_else(|| default.to_owned());
+        self.parsed(name, value, parse)
+    }
+
+    /// All problems, in the order of [`NAMES`].
+    pub fn problems(mut self) -> Vec<Problem> {
+        self.problems.sort_by_key(|problem| NAMES.iter().position(|name| *name == problem.name));
+        self.problems
+    }
+
+    /// The trimmed value. Empty counts as absent: that is how the portal and templates write "none".
+    fn value(&self, name: &'static str) -> Option<String> {
+        debug_assert!(NAMES.contains(&name), "{name} is not listed");
+        (self.values)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn parsed<T>(
+        &mut self,
+        name: &'static str,
+        value: String,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        if value.starts_with(KEY_VAULT_REFERENCE) {
+            self.complain(
+                name,
+                "its Key Vault reference is not resolved; check that the secret exists and that the function app's identity may read it"
+                    .to_owned(),
+            );
+            return None;
+        }
+        parse(&value).map_err(|what| self.complain(name, what)).ok()
+    }
+
+    fn complain(&mut self, name: &'static str, what: String) {
+        self.problems.push(Problem { name, what });
+    }
+}

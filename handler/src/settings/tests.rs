@@ -1,0 +1,126 @@
+//! Right and wrong environments.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+const API_KEY: &str =
+    "NNSXS.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
+
+fn smallest() -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        (
+            "IOT_HUB_CONNECTION_STRING",
+            "HostName=hub.azure-devices.net;SharedAccessKeyName=p;SharedAccessKey=MDEyMzQ1Njc4OWFiY2RlZg==".to_owned(),
+        ),
+        ("TTS_BASE_URL", "https://eu1.cloud.thethings.industries".to_owned()),
+        ("TTS_APPLICATION_ID", "plant-a".to_owned()),
+        ("TTS_API_KEY", API_KEY.to_owned()),
+        ("TTS_DELIVERY", "package".to_owned()),
+    ])
+}
+
+fn read(values: &BTreeMap<&'static str, String>) -> Result<Settings, Problems> {
+    Settings::from_lookup(|name| values.get(name).cloned())
+}
+
+fn with(name: &'static str, value: &str) -> Result<Settings, Problems> {
+    let mut values = smallest();
+    values.insert(name, value.to_owned());
+    read(&values)
+}
+
+#[test]
+fn the_smallest_environment_is_enough_and_the_rest_has_defaults() {
+    let settings = read(&smallest()).unwrap();
+    assert_eq!(settings.iot_hub_connection_string.host_name, "hub.azure-devices.net");
+    assert_eq!(settings.iot_hub_https_port, 443);
+    assert_eq!(settings.webhook_message_types, MessageTypes::All);
+    assert_eq!(settings.webhook_answer_within, Duration::from_secs(4));
+    assert!(settings.webhook_secrets.is_empty() && settings.iot_hub_extra_roots.is_empty());
+}
+
+#[test]
+fn all_problems_are_reported_at_once_in_the_order_of_the_documentation() {
+    let problems =
+        read(&BTreeMap::from([("IOT_HUB_HTTPS_PORT", "0".to_owned()), ("LOG_LEVEL", "loud".to_owned())])).unwrap_err();
+    let names: Vec<_> = problems.iter().map(|problem| problem.name).collect();
+    assert_eq!(
+        names,
+        [
+            "IOT_HUB_CONNECTION_STRING",
+            "IOT_HUB_HTTPS_PORT",
+            "TTS_BASE_URL",
+            "TTS_APPLICATION_ID",
+            "TTS_API_KEY",
+            "TTS_DELIVERY",
+            "LOG_LEVEL"
+        ]
+    );
+}
+
+#[test]
+fn a_wrong_value_is_a_problem_that_says_what_is_expected() {
+    for (name, value, expected) in [
+        ("IOT_HUB_CONNECTION_STRING", "hub.azure-devices.net", "expected `name=value` parts"),
+        ("IOT_HUB_HTTPS_PORT", "https", "expected a port"),
+        ("IOT_HUB_CA_FILE", "/nowhere/ca.pem", "cannot read it"),
+        ("IOT_HUB_CA_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "found no certificate"),
+        ("TTS_BASE_URL", "eu1.cloud.thethings.industries", "not a URL"),
+        ("TTS_BASE_URL", "http://eu1.cloud.thethings.industries", "over TLS only"),
+        ("TTS_BASE_URL", "https://user:hunter2@eu1.cloud.thethings.industries", "found a user"),
+        ("TTS_APPLICATION_ID", "Plant A", "expected 3 to 36"),
+        ("TTS_API_KEY", "hunter2", "not an API key"),
+        ("TTS_DELIVERY", "api", "expected package"),
+        ("WEBHOOK_SECRETS", "hunter2-long-enough,hunter2", "secret 2 of 2 is too short"),
+        ("WEBHOOK_MESSAGE_TYPES", "uplink", "expected all, or some of uplink_message"),
+        ("WEBHOOK_MESSAGE_TYPES", "all,join_accept", "contradicts"),
+        ("WEBHOOK_ANSWER_WITHIN_SECONDS", "30", "expected 1 to 9"),
+        ("LOG_LEVEL", "INFO!", "expected error, warn"),
+    ] {
+        let problems = with(name, value).unwrap_err();
+        let text = problems.to_string();
+        assert!(text.starts_with(&format!("{name}: ")) && text.contains(expected), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+        assert_eq!(problems.iter().count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn an_unresolved_key_vault_reference_is_recognised_and_named() {
+    for name in ["TTS_API_KEY", "IOT_HUB_CONNECTION_STRING", "WEBHOOK_SECRETS"] {
+        let text = with(name, "@Microsoft.KeyVault(SecretUri=https://vault/secrets/x)").unwrap_err().to_string();
+        assert!(text.starts_with(&format!("{name}: its Key Vault reference is not resolved")), "{text}");
+    }
+}
+
+#[test]
+fn an_empty_value_is_an_absent_one() {
+    assert!(with("WEBHOOK_SECRETS", " ").unwrap().webhook_secrets.is_empty());
+    assert!(with("TTS_API_KEY", "").unwrap_err().to_string().contains("not set"));
+}
+
+#[test]
+fn the_base_url_ends_in_the_api_version_however_it_was_written() {
+    for (given, expected) in [
+        ("https://eu1.example", "https://eu1.example/api/v3"),
+        ("https://eu1.example/", "https://eu1.example/api/v3"),
+        ("https://eu1.example/api/v3", "https://eu1.example/api/v3"),
+        ("https://eu1.example:8885/api/v3/", "https://eu1.example:8885/api/v3"),
+        ("http://127.0.0.1:1885", "http://127.0.0.1:1885/api/v3"),
+        ("http://[::1]:1885", "http://[::1]:1885/api/v3"),
+        ("http://localhost:1885/api/v3", "http://localhost:1885/api/v3"),
+    ] {
+        assert_eq!(with("TTS_BASE_URL", given).unwrap().tts_base_url.as_str(), expected);
+    }
+}
+
+#[test]
+fn settings_show_no_secret() {
+    let mut values = smallest();
+    values.insert("WEBHOOK_SECRETS", "hunter2-long-enough".to_owned());
+    let shown = format!("{:?}", read(&values).unwrap());
+    for secret in ["hunter2", "MDEyMzQ1", "BBBBBBBB"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}

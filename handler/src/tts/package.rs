@@ -1,0 +1,212 @@
+//! The vendor's application package for IoT Hub: one endpoint that takes hub events and does the rest. Only the paid
+//! editions of The Things Stack have it.
+
+use std::time::Duration;
+
+use reqwest::Client;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::error_body::ApiError;
+use crate::error::{Error, Peer, Retry};
+use crate::health::PeerRecord;
+use crate::http::{error_body, transport_failure};
+use crate::secret::Secret;
+
+/// Longest a submission may take; the host retries the batch afterwards.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long to leave alone what an operator must mend.
+const LATER: Duration = Duration::from_secs(60);
+
+/// One event as the package takes it.
+#[derive(Debug, Clone, Serialize)]
+pub struct PackageEvent {
+    end_device_ids: EndDeviceIds,
+    /// The event's body, a JSON object.
+    body: Box<RawValue>,
+    /// The event's application properties.
+    properties: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct EndDeviceIds {
+    device_id: String,
+    application_ids: ApplicationIds,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct ApplicationIds {
+    application_id: String,
+}
+
+impl PackageEvent {
+    /// An event of a device of `application_id`.
+    ///
+    /// # Errors
+    /// A sentence with the rule, if `device_id` is none The Things Stack accepts: it validates a request as a whole,
+    /// so one bad id would sink every event beside it.
+    pub fn new(
+        application_id: &str,
+        device_id: &str,
+        body: Box<RawValue>,
+        properties: Map<String, Value>,
+    ) -> Result<Self, String> {
+        if !is_id(device_id) {
+            let found: String = device_id.chars().take(140).collect();
+            return Err(format!(
+                "found device id {found:?}, expected 3 to 36 lower-case letters, digits and single inner dashes, as The \
+                 Things Stack takes them; create the device in IoT Hub under such an id"
+            ));
+        }
+        let application_ids = ApplicationIds { application_id: application_id.to_owned() };
+        Ok(Self { end_device_ids: EndDeviceIds { device_id: device_id.to_owned(), application_ids }, body, properties })
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device_id(&self) -> &str {
+        &self.end_device_ids.device_id
+    }
+
+    /// Roughly what the event adds to a request, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.body.get().len() + 1024
+    }
+}
+
+/// Whether `id` is a device, application or gateway id of The Things Stack.
+#[must_use]
+pub fn is_id(id: &str) -> bool {
+    let is_legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (3..=36).contains(&id.len())
+        && id.chars().all(is_legal)
+        && !id.starts_with('-')
+        && !id.ends_with('-')
+        && !id.contains("--")
+}
+
+/// What became of a submission.
+#[derive(Debug)]
+pub enum Submission {
+    /// The Things Stack has all of it.
+    Accepted,
+    /// It finds something in the request wrong, without saying what.
+    Rejected(ApiError),
+}
+
+/// The Things Stack's API, for one application.
+#[derive(Debug)]
+pub struct Package {
+    http: Client,
+    url: Url,
+    api_key: Secret,
+    /// Successes and failures, for `health`.
+    pub record: PeerRecord,
+}
+
+impl Package {
+    /// A client for the package of `application_id`; `base_url` ends in `/api/v3`.
+    #[must_use]
+    pub fn new(http: Client, base_url: &Url, application_id: &str, api_key: Secret) -> Self {
+        let mut url = base_url.clone();
+        let path = format!("{}/as/applications/{application_id}/packages/azureiothub/events", base_url.path());
+        url.set_path(&path);
+        Self { http, url, api_key, record: PeerRecord::default() }
+    }
+
+    /// Submits events in order.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the request as such could not be made or was not let in.
+    pub async fn submit(&self, events: &[PackageEvent]) -> Result<Submission, Error> {
+        let result = self.post(events).await;
+        match &result {
+            Ok(_) => self.record.succeeded(),
+            Err(error) => self.record.failed(&error.to_string()),
+        }
+        result
+    }
+
+    async fn post(&self, events: &[PackageEvent]) -> Result<Submission, Error> {
+        #[derive(Serialize)]
+        struct Request<'a> {
+            events: &'a [PackageEvent],
+        }
+        let body = serde_json::to_vec(&Request { events }).expect("events hold only JSON");
+        let request = self.http.post(self.url.clone()).timeout(TIMEOUT).bearer_auth(self.api_key.expose());
+        let response = request.header(CONTENT_TYPE, "application/json").body(body).send().await;
+        let response = response.map_err(|reason| unavailable(transport_failure(reason), Retry::Soon))?;
+        let status = response.status().as_u16();
+        if status == 200 {
+            return Ok(Submission::Accepted);
+        }
+        let retry_after = rate_limit_retry(response.headers());
+        let error = ApiError::read(status, &error_body(response).await);
+        match status {
+            400 if error.is_about_the_token() => Err(not_let_in(&error, "TTS_API_KEY is not an API key")),
+            400 | 413 | 422 => Ok(Submission::Rejected(error)),
+            401 | 403 => Err(not_let_in(&error, "check TTS_API_KEY and its rights")),
+            404 | 501 => Err(not_let_in(
+                &error,
+                "there is no such application, or this The Things Stack has no package azure-iot-hub (only Cloud and \
+                 Enterprise do); check TTS_BASE_URL, TTS_APPLICATION_ID and TTS_DELIVERY",
+            )),
+            429 => Err(unavailable(error.to_string(), Retry::After(retry_after))),
+            _ => Err(unavailable(error.to_string(), Retry::Soon)),
+        }
+    }
+}
+
+/// Seconds until the next request is allowed; this API has its own header instead of `Retry-After`.
+fn rate_limit_retry(headers: &HeaderMap) -> Duration {
+    let seconds = headers.get("X-Rate-Limit-Retry").and_then(|value| value.to_str().ok()?.parse().ok());
+    seconds.map_or(Duration::from_secs(1), Duration::from_secs)
+}
+
+/// An operator can mend it, so the events are worth keeping.
+fn not_let_in(error: &ApiError, advice: &str) -> Error {
+    unavailable(format!("{error}; {advice}"), Retry::After(LATER))
+}
+
+fn unavailable(what: String, retry: Retry) -> Error {
+    Error::Unavailable { peer: Peer::Tts, what, retry }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_follow_the_things_stacks_rule() {
+        let longest = "a".repeat(36);
+        for id in ["abc", "eui-70b3d57ed0000001", "a-1", "0-0-0", &longest] {
+            assert!(is_id(id), "{id}");
+        }
+        let too_long = "a".repeat(37);
+        for id in ["", "ab", "Sensor-1", "a_b", "-ab", "ab-", "a--b", "a.b", "größe", &too_long] {
+            assert!(!is_id(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn the_endpoint_is_built_from_a_base_url_with_or_without_a_path_before_the_api() {
+        for (base_url, expected) in [
+            (
+                "https://eu1.example/api/v3",
+                "https://eu1.example/api/v3/as/applications/plant-a/packages/azureiothub/events",
+            ),
+            (
+                "https://x.example/tts/api/v3",
+                "https://x.example/tts/api/v3/as/applications/plant-a/packages/azureiothub/events",
+            ),
+        ] {
+            let package = Package::new(Client::new(), &Url::parse(base_url).unwrap(), "plant-a", Secret::new("k"));
+            assert_eq!(package.url.as_str(), expected);
+        }
+    }
+}
