@@ -18,7 +18,7 @@ async fn post_to(stack: &TheThingsStack, path: &str, authorization: &str, body: 
     let request = client.post(format!("{}{path}", stack.base_url())).header("authorization", authorization).body(body);
     let response = request.send().await.ok()?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let body = serde_json::from_slice(&response.bytes().await.expect("body")).expect("json");
+    let body = serde_json::from_slice(&response.bytes().await.ok()?).expect("json");
     Some(Answer { status, headers, body })
 }
 

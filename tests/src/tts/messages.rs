@@ -163,7 +163,10 @@ fn downlink(f_port: u32, frm_payload: &[u8], correlation_ids: &[String]) -> Valu
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::tts::ids::is_id;
 
     #[test]
     fn every_type_has_a_message() {
@@ -186,5 +189,18 @@ mod tests {
         for name in ["f_port", "f_cnt", "frm_payload", "decoded_payload", "confirmed"] {
             assert_eq!(message["uplink_message"].get(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn every_type_has_a_fixture_named_for_it() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tts");
+        for expected in MESSAGE_TYPES.into_iter().chain(["future_message"]) {
+            let text = std::fs::read(folder.join(expected).with_extension("json")).expect(expected);
+            let message: Value = serde_json::from_slice(&text).expect(expected);
+            assert_eq!(message_type(&message), Some(expected));
+            assert!(is_id(&EndDeviceIds::of(&message).device_id), "{expected}");
+            assert_eq!(without_zeros(message.clone()), message, "{expected}: zero values are absent");
+        }
+        assert_eq!(std::fs::read_dir(folder).expect("folder").count(), MESSAGE_TYPES.len() + 1);
     }
 }

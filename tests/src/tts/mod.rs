@@ -163,11 +163,11 @@ impl TheThingsStack {
         webhook: &Webhook,
         message_type: &str,
         ids: &EndDeviceIds,
-        body: impl Into<Vec<u8>>,
+        body: Vec<u8>,
     ) -> Delivery {
         let Some(path) = webhook.paths.get(message_type) else { return Delivery::Disabled };
         let public_address = self.base_url();
-        delivery::deliver(&self.inner.client, &public_address, webhook, path, ids, body.into()).await
+        delivery::deliver(&self.inner.client, &public_address, webhook, path, ids, body).await
     }
 
     /// The events the package accepted, in order.

@@ -75,6 +75,9 @@ mod tests {
         own.sort_unstable();
         own.dedup();
         assert_eq!(own.len(), 4, "{own:?}");
+        let mut received_at: Vec<_> = messages.iter().map(|message| message["received_at"].as_str()).collect();
+        received_at.dedup();
+        assert_eq!(received_at.len(), 4, "{received_at:?}");
         assert_eq!(messages[1]["uplink_normalized"]["normalized_payload"], json!({"battery": 3.1}));
         assert_eq!(messages[1]["uplink_normalized"].get("decoded_payload"), None);
     }

@@ -8,16 +8,16 @@ use super::ulid::{before, timestamp};
 /// `rx_metadata` of one of many gateways: the higher its number, the weaker it heard the device.
 pub(super) fn rx_metadata(gateway: usize, time: OffsetDateTime) -> Value {
     let number = u32::try_from(gateway).unwrap_or(u32::MAX);
-    let (weaker, offset) = (f64::from(number % 60), f64::from(number) * 0.0011);
+    let (weaker, offset) = (i64::from(number % 60), f64::from(number) * 0.0011);
     json!({
         "gateway_ids": {"gateway_id": format!("gw-{gateway:04}"), "eui": format!("58A0CBFFFE{number:06X}")},
         "antenna_index": number % 2,
         "time": before(time, 220),
         "timestamp": 2_463_457_000_u32.wrapping_add(number.wrapping_mul(977)),
         "fine_timestamp": (u64::from(number) * 1_009 + 123_456_789).to_string(),
-        "rssi": -61.0 - weaker,
-        "channel_rssi": -61.0 - weaker,
-        "snr": 9.5 - weaker / 2.0,
+        "rssi": -61 - weaker,
+        "channel_rssi": -61 - weaker,
+        "snr": halves(19 - weaker),
         "frequency_offset": (-512 + i64::from(number)).to_string(),
         "location": {"latitude": 52.370_216 + offset, "longitude": 4.895_168 - offset, "altitude": 12,
             "source": "SOURCE_REGISTRY"},
@@ -26,6 +26,11 @@ pub(super) fn rx_metadata(gateway: usize, time: OffsetDateTime) -> Value {
         "gps_time": before(time, 220),
         "received_at": before(time, 215),
     })
+}
+
+/// Half of a number; whole results are written without a fraction, as the sender does.
+fn halves(number: i64) -> Value {
+    if number % 2 == 0 { (number / 2).into() } else { (number as f64 / 2.0).into() }
 }
 
 /// Only the Network Server can read one; to everyone else it is 100 bytes of base64.
