@@ -98,6 +98,10 @@ impl Reply {
         Self { body: Some(body), ..Self::empty(200) }
     }
 
+    pub(crate) fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
     /// An answer with the entity's tag.
     pub(crate) fn entity(body: Value) -> Self {
         let etag = body.get("etag").and_then(Value::as_str).map(|etag| ("etag", format!("\"{etag}\"")));

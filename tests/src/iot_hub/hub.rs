@@ -14,7 +14,7 @@ use super::message::{DeviceToCloudMessage, Draft};
 use super::registry::{Device, MOST_DEVICES, Precondition, Put, Registry};
 use super::request_log::RequestLog;
 use super::router::{Router, Source};
-use super::twin::TwinPatch;
+use super::twin::{Twin, TwinPatch};
 
 /// All state. REST, the portal's verbs and later MQTT go through the same methods, so they cause the same events.
 #[derive(Debug)]
@@ -48,8 +48,18 @@ impl Hub {
     }
 
     pub(crate) fn put_device(&self, id: &str, body: &Value, precondition: &Precondition) -> Result<Value, HubError> {
+        self.put(id, body, precondition, Twin::new())
+    }
+
+    /// Creates a device with tags and desired properties from the start.
+    pub(crate) fn create_device(&self, id: &str, body: &Value, twin: &Value) -> Result<Value, HubError> {
+        let twin = Twin::with(&TwinPatch::parse(twin)?, &clock::timestamp(clock::now()))?;
+        self.put(id, body, &Precondition::Absent, twin)
+    }
+
+    fn put(&self, id: &str, body: &Value, precondition: &Precondition, twin: Twin) -> Result<Value, HubError> {
         let mut registry = self.registry();
-        let put = registry.put(id, body, precondition, clock::now())?;
+        let put = registry.put(id, body, precondition, twin, clock::now())?;
         let device = registry.find(id)?;
         match put {
             Put::Created => self.notify(device, &Notification::CreateDeviceIdentity(device.twin.event_document(id))),

@@ -1,6 +1,7 @@
 //! Azure IoT Hub: HTTPS device API, service REST API, twins and routing, judged by the official SDKs.
 
 mod access;
+mod bulk;
 mod clock;
 mod device_api;
 mod dispatch;
@@ -182,6 +183,15 @@ impl IotHub {
     pub fn create_device(&self, device_id: &str) -> Result<(), HubError> {
         let body = json!({ "deviceId": device_id });
         self.0.hub.put_device(device_id, &body, &Precondition::Absent).map(|_| ())
+    }
+
+    /// Creates a device together with `tags` and desired properties, as bulk import and DPS do: the lifecycle event
+    /// has the tags, and there is no twin change.
+    ///
+    /// # Errors
+    /// When it exists, its id is not allowed or the twin may not hold this.
+    pub fn create_device_with_twin(&self, device_id: &str, twin: Value) -> Result<(), HubError> {
+        self.0.hub.create_device(device_id, &json!({ "deviceId": device_id }), &twin).map(|_| ())
     }
 
     /// Deletes a device and its twin.

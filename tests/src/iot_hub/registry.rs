@@ -102,18 +102,20 @@ impl Registry {
         self.0.values()
     }
 
-    /// Without `If-Match` it only creates, with it it only updates: live behaviour, not the documented table.
+    /// Without `If-Match` it only creates (with the given twin), with it it only updates: live behaviour, not the
+    /// documented table.
     pub(crate) fn put(
         &mut self,
         device_id: &str,
         body: &Value,
         precondition: &Precondition,
+        twin: Twin,
         now: OffsetDateTime,
     ) -> Result<Put, HubError> {
         match (self.0.get_mut(device_id), precondition) {
             (None, Precondition::Absent) => {
                 let identity = Identity::create(device_id, body, now)?;
-                self.0.insert(device_id.to_owned(), Device { identity, twin: Twin::new() });
+                self.0.insert(device_id.to_owned(), Device { identity, twin });
                 Ok(Put::Created)
             }
             (Some(_), Precondition::Absent) => Err(HubError::device_already_exists(device_id)),
@@ -142,7 +144,7 @@ mod tests {
 
     fn put(registry: &mut Registry, if_match: Option<&str>) -> Result<Put, HubError> {
         let body = json!({"deviceId": "dev1"});
-        registry.put("dev1", &body, &Precondition::parse(if_match), OffsetDateTime::UNIX_EPOCH)
+        registry.put("dev1", &body, &Precondition::parse(if_match), Twin::new(), OffsetDateTime::UNIX_EPOCH)
     }
 
     fn code<T: std::fmt::Debug>(result: Result<T, HubError>) -> &'static str {

@@ -62,6 +62,12 @@ impl Section {
         stamp.mark(&mut self.metadata);
     }
 
+    /// Fills a new section without making a second version.
+    pub(crate) fn begin(&mut self, properties: &Map<String, Value>, time: &str) {
+        self.version = 0;
+        self.replace(properties, time);
+    }
+
     /// Puts other properties in place of all there are, in a new version.
     pub(crate) fn replace(&mut self, properties: &Map<String, Value>, time: &str) {
         let stamp = self.next(time);
@@ -245,5 +251,52 @@ mod tests {
         let stamp = json!({"$lastUpdated": "T3", "$lastUpdatedVersion": 3});
         let metadata = json!({"$lastUpdated": "T3", "$lastUpdatedVersion": 3, "a": stamp});
         assert_eq!(section.document(), json!({"a": 1, "$metadata": metadata, "$version": 3}));
+    }
+
+    fn json_value() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        let leaf = prop_oneof![Just(Value::Null), (0..3).prop_map(Value::from), Just(json!([1, 2]))];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            proptest::collection::hash_map("[a-c]", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect()))
+        })
+    }
+
+    /// RFC 7396 section 2, word for word.
+    fn rfc_7396(target: Value, patch: &Value) -> Value {
+        let Value::Object(patch) = patch else { return patch.clone() };
+        let mut target = if let Value::Object(target) = target { target } else { Map::new() };
+        for (name, value) in patch {
+            let old = target.shift_remove(name).unwrap_or(Value::Null);
+            if !value.is_null() {
+                target.insert(name.clone(), rfc_7396(old, value));
+            }
+        }
+        Value::Object(target)
+    }
+
+    /// Every property has metadata and nothing else has.
+    fn is_in_step(value: &Value, metadata: &Value) -> bool {
+        let (Some(value), Some(metadata)) = (value.as_object(), metadata.as_object()) else {
+            return metadata.is_object();
+        };
+        metadata.keys().all(|key| key.starts_with('$') || value.contains_key(key))
+            && value.iter().all(|(key, value)| metadata.get(key).is_some_and(|below| is_in_step(value, below)))
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_two_patches_merge_like_the_rfc_and_keep_the_metadata_in_step(first in json_value(), second in json_value()) {
+            let mut section = Section::desired();
+            let mut expected = json!({});
+            for patch in [first, second] {
+                if let Value::Object(object) = &patch {
+                    section.merge(object, "T");
+                    expected = rfc_7396(expected, &patch);
+                }
+            }
+            assert_eq!(Value::Object(section.properties.clone()), expected);
+            assert!(is_in_step(&expected, &Value::Object(section.metadata.clone())), "{:?}", section.metadata);
+        }
     }
 }

@@ -3,17 +3,28 @@
 use hyper::Method;
 use serde_json::Value;
 
+use super::bulk;
 use super::error::HubError;
 use super::http::{Call, Reply};
 use super::hub::Hub;
 use super::policy::Right;
 use super::registry::MOST_DEVICES;
 
-/// `GET /devices?top=`: deprecated, and still there.
+/// `GET /devices?top=` (deprecated, and still there) and the bulk `POST /devices`.
 pub(crate) fn devices(hub: &Hub, call: &Call) -> Result<Reply, HubError> {
-    if call.method != Method::GET {
-        return Ok(Reply::empty(405));
+    match call.method {
+        Method::GET => list(hub, call),
+        Method::POST => {
+            hub.access.check_service(call.claim(), Right::RegistryWrite)?;
+            let result = bulk::carry_out(hub, &call.body)?;
+            let status = if result["isSuccessful"] == true { 200 } else { 400 };
+            Ok(Reply::json(result).with_status(status))
+        }
+        _ => Ok(Reply::empty(405)),
     }
+}
+
+fn list(hub: &Hub, call: &Call) -> Result<Reply, HubError> {
     hub.access.check_service(call.claim(), Right::RegistryRead)?;
     let top = match call.parameter("top") {
         Some(text) => text.parse().map_err(|_| HubError::argument(format!("top: '{text}' is not a number")))?,

@@ -44,6 +44,19 @@ impl Twin {
         Self { tags: Map::new(), desired: Section::desired(), reported: Section::reported(), version: 2, etag: 1 }
     }
 
+    /// A twin that begins with tags and desired properties; they belong to version 1 (not verified live).
+    pub(crate) fn with(initial: &TwinPatch, time: &str) -> Result<Self, HubError> {
+        let mut twin = Self::new();
+        if let Some(tags) = &initial.tags {
+            merge_plain(&mut twin.tags, tags);
+        }
+        if let Some(desired) = &initial.desired {
+            twin.desired.begin(desired, time);
+        }
+        twin.check_size()?;
+        Ok(twin)
+    }
+
     /// Eight bytes, big-endian, in base64: `AAAAAAAAAAE=`.
     pub(crate) fn etag(&self) -> String {
         STANDARD.encode(self.etag.to_be_bytes())

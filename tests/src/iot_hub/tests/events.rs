@@ -83,6 +83,21 @@ async fn creating_and_deleting_a_device_tell_its_twin() {
 }
 
 #[tokio::test]
+async fn a_device_that_begins_with_tags_tells_them_when_it_is_created() {
+    let bench = Bench::start().await;
+    let twin = json!({"tags": {"site": "roof"}, "properties": {"desired": {"a": 1}}});
+    bench.hub.create_device_with_twin("dev1", twin).unwrap();
+    let stamp = json!({"$lastUpdated": "…", "$lastUpdatedVersion": 1});
+    let metadata = json!({"$lastUpdated": "…", "$lastUpdatedVersion": 1, "a": stamp});
+    let reported = json!({"$metadata": {"$lastUpdated": "0001-01-01T00:00:00Z"}, "$version": 1});
+    let body = json!({
+        "deviceId": "dev1", "etag": "AAAAAAAAAAE=", "version": 2, "tags": {"site": "roof"},
+        "properties": {"desired": {"a": 1, "$metadata": metadata, "$version": 1}, "reported": reported},
+    });
+    assert_eq!(all_events(&bench), [lifecycle("createDeviceIdentity", &body)]);
+}
+
+#[tokio::test]
 async fn the_same_events_come_from_rest() {
     let bench = Bench::start().await;
     let put = bench.signed("iothubowner", Method::PUT, "/devices/dev1").body(r#"{"deviceId":"dev1"}"#);

@@ -123,3 +123,34 @@ async fn a_condition_that_cannot_be_read_names_its_route() {
     let options = Options { routes: vec![route], ..Options::new(EventHub::new("other", 1)).unwrap() };
     assert_eq!(IotHub::start(options).await.unwrap_err().to_string(), "route lifecycle");
 }
+
+#[tokio::test]
+async fn bulk_entries_succeed_or_fail_on_their_own() {
+    let bench = Bench::start().await;
+    bench.hub.create_device("old").unwrap();
+    let post = async |entries: &Value| {
+        let request = bench.signed("registryReadWrite", Method::POST, "/devices").body(entries.to_string());
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), json(response).await)
+    };
+    let entries = json!([
+        {"id": "new", "importMode": "create", "tags": {"site": "roof"}},
+        {"id": "old", "importMode": "create"},
+        {"id": "old", "importMode": "deleteIfMatchETag"},
+        {"id": "old", "importMode": "updateIfMatchETag", "status": "disabled"},
+        {"id": "old", "importMode": "updateTwin", "properties": {"desired": {"a": 1}}},
+    ]);
+    let failure = |code: &str, status: &str, operation: &str| json!({"deviceId": "old", "errorCode": code, "errorStatus": status, "moduleId": null, "operation": operation});
+    let errors = json!([
+        failure("DeviceAlreadyExists", "A device with ID 'old' is already registered.", "create"),
+        failure("PreconditionFailed", "Etag missing", "deleteIfMatchETag"),
+        failure("PreconditionFailed", "Etag missing", "updateIfMatchETag"),
+    ]);
+    assert_eq!(post(&entries).await, (400, json!({"isSuccessful": false, "errors": errors, "warnings": []})));
+    assert_eq!(bench.hub.twin("old").unwrap()["properties"]["desired"]["a"], 1);
+    let delete = json!([{"id": "new", "importMode": "delete"}, {"id": "old", "importMode": "delete"}]);
+    assert_eq!(post(&delete).await, (200, json!({"isSuccessful": true, "errors": [], "warnings": []})));
+    assert!(bench.hub.devices().is_empty());
+    let many: Vec<_> = (0..101).map(|number| json!({ "id": format!("dev{number}") })).collect();
+    assert_eq!(post(&json!(many)).await.0, 413);
+}
