@@ -1,0 +1,205 @@
+//! Who may do what: tokens checked against policies and device keys. Every refusal looks the same from outside.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::error::HubError;
+use super::identity::Identity;
+use super::policy::{Policy, Right};
+use super::sas::{HostNames, Scope, Token};
+
+/// The hub's names and policies.
+#[derive(Debug)]
+pub(crate) struct Access {
+    hosts: HostNames,
+    policies: Mutex<Vec<Policy>>,
+}
+
+/// A request for access: the token as sent, and the path it is used on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim<'a> {
+    pub(crate) token: Option<&'a str>,
+    pub(crate) path: &'a [String],
+    /// Unix seconds.
+    pub(crate) now: i64,
+}
+
+impl Access {
+    pub(crate) fn new(hosts: Vec<String>, policies: Vec<Policy>) -> Self {
+        Self { hosts: HostNames(hosts), policies: Mutex::new(policies) }
+    }
+
+    pub(crate) fn policies(&self) -> MutexGuard<'_, Vec<Policy>> {
+        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The service's side: a policy with the right.
+    pub(crate) fn check_service(&self, claim: Claim<'_>, right: Right) -> Result<(), HubError> {
+        let (token, _) = self.valid_token(claim)?;
+        let policy = token.policy.as_deref().ok_or(HubError::unauthorized("no policy named"))?;
+        self.check_policy(&token, policy, right)
+    }
+
+    /// A device's side: a policy that may connect as any device, or the device's own key. An unknown or disabled
+    /// device is refused whatever the token; the hub answers both with 401. Returns the kind of key, for
+    /// `iothub-connection-auth-method`.
+    pub(crate) fn check_device(
+        &self,
+        claim: Claim<'_>,
+        device_id: &str,
+        identity: Option<&Identity>,
+    ) -> Result<&'static str, HubError> {
+        let (token, scope) = self.valid_token(claim)?;
+        if let Some(policy) = &token.policy {
+            self.check_policy(&token, policy, Right::DeviceConnect)?;
+        }
+        let identity = identity.ok_or(HubError::unauthorized("device not registered"))?;
+        if token.policy.is_none() {
+            if !scope.names_device(device_id) {
+                return Err(HubError::unauthorized("a device key signs for its own device only"));
+            }
+            if !identity.keys().any(|key| token.is_signed_by(key)) {
+                return Err(HubError::unauthorized("not signed by the device's key"));
+            }
+        }
+        if !identity.enabled {
+            return Err(HubError::unauthorized("device disabled"));
+        }
+        Ok(if token.policy.is_some() { "hub" } else { "device" })
+    }
+
+    fn valid_token(&self, claim: Claim<'_>) -> Result<(Token, Scope), HubError> {
+        let text = claim.token.ok_or(HubError::unauthorized("no token"))?;
+        let token = Token::parse(text).ok_or(HubError::unauthorized("not a shared access signature"))?;
+        if token.is_expired(claim.now) {
+            return Err(HubError::unauthorized("token expired"));
+        }
+        let scope = token.scope().ok_or(HubError::unauthorized("sr cannot be decoded"))?;
+        if !self.hosts.contains(&scope.host) {
+            return Err(HubError::unauthorized("sr names another host"));
+        }
+        if !scope.covers(claim.path) {
+            return Err(HubError::unauthorized("sr does not cover the path"));
+        }
+        Ok((token, scope))
+    }
+
+    fn check_policy(&self, token: &Token, name: &str, right: Right) -> Result<(), HubError> {
+        let policies = self.policies();
+        let policy = policies.iter().find(|policy| policy.name == name);
+        let policy = policy.ok_or(HubError::unauthorized("no such policy"))?;
+        if ![&policy.primary_key, &policy.secondary_key].into_iter().any(|key| token.is_signed_by(key)) {
+            return Err(HubError::unauthorized("not signed by the policy's key"));
+        }
+        if policy.rights.contains(&right) { Ok(()) } else { Err(HubError::unauthorized("the policy lacks the right")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    const OTHER_KEY: &str = "AAEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    const ID: &str = "eui-70b3d57ed0001234";
+    const A1: &str = "SharedAccessSignature sr=emuhub.azure-devices.net%2Fdevices%2Feui-70b3d57ed0001234&sig=Zal0XD9CFKxPbxWlI3pHGP0wCSzdK9YfiiSlwfXB4e8%3D&se=1900000000";
+    const B2: &str = "SharedAccessSignature sr=emuhub.azure-devices.net&sig=sO3W6%2F3MWCE7oNHY2xenFO1tKJ1pH7tPhWWucU8oP4I%3D&se=1900000000";
+
+    /// A hub whose policies have the vectors' key as the primary one.
+    fn access() -> Access {
+        let mut policies = Policy::built_in();
+        for policy in &mut policies {
+            KEY.clone_into(&mut policy.primary_key);
+        }
+        Access::new(vec!["EMUHUB.azure-devices.net".to_owned()], policies)
+    }
+
+    fn identity(primary: &str, secondary: &str, status: &str) -> Identity {
+        let keys = json!({"primaryKey": primary, "secondaryKey": secondary});
+        let body = json!({"deviceId": ID, "status": status, "authentication": {"symmetricKey": keys}});
+        Identity::create(ID, &body, OffsetDateTime::UNIX_EPOCH).unwrap()
+    }
+
+    fn path(text: &str) -> Vec<String> {
+        text.split('/').map(str::to_owned).collect()
+    }
+
+    fn device(token: &str, id: &str, identity: Option<&Identity>, now: i64) -> Result<&'static str, &'static str> {
+        let path = path(&format!("devices/{id}/messages/events"));
+        let claim = Claim { token: Some(token), path: &path, now };
+        access().check_device(claim, id, identity).map_err(|error| error.hint.unwrap())
+    }
+
+    #[test]
+    fn a_device_signs_with_either_of_its_keys() {
+        assert_eq!(device(A1, ID, Some(&identity(KEY, OTHER_KEY, "enabled")), 0), Ok("device"));
+        assert_eq!(device(A1, ID, Some(&identity(OTHER_KEY, KEY, "enabled")), 0), Ok("device"));
+        let refused = device(A1, ID, Some(&identity(OTHER_KEY, OTHER_KEY, "enabled")), 0);
+        assert_eq!(refused, Err("not signed by the device's key"));
+    }
+
+    #[test]
+    fn a_policy_signs_for_one_device_or_for_all() {
+        let registered = identity(OTHER_KEY, OTHER_KEY, "enabled");
+        for token in [format!("{A1}&skn=device"), format!("{B2}&skn=device"), format!("{B2}&skn=iothubowner")] {
+            assert_eq!(device(&token, ID, Some(&registered), 0), Ok("hub"), "{token}");
+        }
+    }
+
+    #[test]
+    fn a_device_is_refused_for_each_of_these_reasons() {
+        let registered = identity(KEY, KEY, "enabled");
+        let disabled = identity(KEY, KEY, "disabled");
+        let policy = format!("{B2}&skn=device");
+        let longer = format!("{ID}5");
+        let table = [
+            (A1, ID, Some(&registered), 1_900_000_000, "token expired"),
+            (A1, longer.as_str(), Some(&registered), 0, "sr does not cover the path"),
+            (A1, "EUI-70B3D57ED0001234", Some(&registered), 0, "sr does not cover the path"),
+            (A1, ID, None, 0, "device not registered"),
+            (A1, ID, Some(&disabled), 0, "device disabled"),
+            (B2, ID, Some(&registered), 0, "a device key signs for its own device only"),
+            (policy.as_str(), ID, None, 0, "device not registered"),
+            (policy.as_str(), ID, Some(&disabled), 0, "device disabled"),
+            (&format!("{B2}&skn=registryReadWrite"), ID, Some(&registered), 0, "the policy lacks the right"),
+            (&format!("{B2}&skn=nobody"), ID, Some(&registered), 0, "no such policy"),
+            (&A1.replace("emuhub", "other"), ID, Some(&registered), 0, "sr names another host"),
+            ("Bearer x", ID, Some(&registered), 0, "not a shared access signature"),
+        ];
+        for (token, id, identity, now, reason) in table {
+            assert_eq!(device(token, id, identity, now), Err(reason));
+        }
+    }
+
+    #[test]
+    fn each_policy_does_what_its_rights_say() {
+        use Right::{DeviceConnect, RegistryRead, RegistryWrite, ServiceConnect};
+        let table: [(&str, &[Right]); 5] = [
+            ("iothubowner", &[RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect]),
+            ("service", &[ServiceConnect]),
+            ("device", &[DeviceConnect]),
+            ("registryRead", &[RegistryRead]),
+            ("registryReadWrite", &[RegistryRead, RegistryWrite]),
+        ];
+        let path = path("twins/dev1");
+        for (policy, rights) in table {
+            let token = format!("{B2}&skn={policy}");
+            let claim = Claim { token: Some(&token), path: &path, now: 0 };
+            for right in [RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect] {
+                let allowed = access().check_service(claim, right).is_ok();
+                assert_eq!(allowed, rights.contains(&right), "{policy} {right:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_device_key_is_no_key_to_the_service_api() {
+        let path = path(&format!("devices/{ID}"));
+        let claim = Claim { token: Some(A1), path: &path, now: 0 };
+        assert_eq!(access().check_service(claim, Right::RegistryRead).unwrap_err().hint, Some("no policy named"));
+        let claim = Claim { token: None, ..claim };
+        assert_eq!(access().check_service(claim, Right::RegistryRead).unwrap_err().hint, Some("no token"));
+    }
+}

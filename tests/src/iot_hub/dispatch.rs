@@ -1,0 +1,145 @@
+//! From a request to its answer: which API it is for, and whether a fault spoils it.
+
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::{Method, Request};
+
+use super::error::HubError;
+use super::faults::{Effect, Operation};
+use super::http::{Call, Reply, segments};
+use super::hub::Hub;
+use super::message::too_large;
+use super::{device_api, service_api};
+
+/// Bodies are read this far, so that a client that sent too much gets to read its 413.
+const MOST_READ: usize = 16 * 1024 * 1024;
+
+/// What a path names.
+#[derive(Debug, PartialEq)]
+enum Target<'a> {
+    Events(&'a str),
+    DeviceTwin,
+    Devices,
+    Device(&'a str),
+    Twin(&'a str),
+    /// Also module paths: they exist on IoT Edge only.
+    Nothing,
+}
+
+impl<'a> Target<'a> {
+    /// Everything but the id is compared without case.
+    fn of(path: &'a [String]) -> Self {
+        let is = |index: usize, name: &str| path.get(index).is_some_and(|segment| segment.eq_ignore_ascii_case(name));
+        match path {
+            [_] if is(0, "devices") => Self::Devices,
+            [_, id, ..] if id.is_empty() => Self::Nothing,
+            [_, id] if is(0, "devices") => Self::Device(id),
+            [_, id] if is(0, "twins") => Self::Twin(id),
+            [_, _, _, ..] if is(0, "devices") && is(2, "twin") => Self::DeviceTwin,
+            [_, id, _, _] if is(0, "devices") && is(2, "messages") && is(3, "events") => Self::Events(id),
+            _ => Self::Nothing,
+        }
+    }
+
+    fn operation(&self) -> Operation {
+        match self {
+            Self::Events(_) => Operation::DeviceSend,
+            Self::Devices | Self::Device(_) => Operation::Registry,
+            Self::Twin(_) => Operation::Twin,
+            Self::DeviceTwin | Self::Nothing => Operation::Other,
+        }
+    }
+
+    fn device_id(&self) -> Option<&'a str> {
+        match self {
+            Self::Events(id) | Self::Device(id) | Self::Twin(id) => Some(id),
+            Self::DeviceTwin | Self::Devices | Self::Nothing => None,
+        }
+    }
+}
+
+/// The answer, or `None` for a connection that is to be reset.
+pub(crate) async fn answer(hub: &Hub, request: Request<Incoming>) -> Option<Reply> {
+    let path = segments(request.uri());
+    let target = Target::of(&path);
+    let kind = target.operation();
+    let number = hub.requests.arrived(request.method().as_str(), request.uri().path(), kind);
+    let effect = hub.faults.take(kind, target.device_id());
+    if effect == Some(Effect::ResetBefore) {
+        return None;
+    }
+    let call = read(request).await?;
+    let reply = match &effect {
+        Some(Effect::Status { status, error_code, message }) => Reply::refusal(*status, error_code, message),
+        Some(Effect::Delay(delay)) => {
+            tokio::time::sleep(*delay).await;
+            carry_out(hub, call)
+        }
+        Some(Effect::ResetBefore | Effect::ResetAfterAccepting) | None => carry_out(hub, call),
+    };
+    if effect == Some(Effect::ResetAfterAccepting) {
+        return None;
+    }
+    hub.requests.answered(number, reply.status, reply.refusal.clone());
+    Some(reply)
+}
+
+/// The whole request; `Some(Err)` if its body is too large, `None` if the client went away.
+async fn read(request: Request<Incoming>) -> Option<Result<Call, HubError>> {
+    let (parts, body) = request.into_parts();
+    let body = match Limited::new(body, MOST_READ).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Some(Err(too_large())),
+        Err(_) => return None,
+    };
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    Some(Ok(Call { method: parts.method, path: segments(&parts.uri), query, headers: parts.headers, body }))
+}
+
+fn carry_out(hub: &Hub, call: Result<Call, HubError>) -> Reply {
+    call.and_then(|call| reply_to(hub, &call)).unwrap_or_else(Reply::from)
+}
+
+fn reply_to(hub: &Hub, call: &Call) -> Result<Reply, HubError> {
+    let target = Target::of(&call.path);
+    if target == Target::Nothing {
+        return Ok(Reply::empty(404));
+    }
+    call.check_api_version()?;
+    match target {
+        Target::Events(id) if call.method == Method::POST => device_api::send(hub, call, id),
+        Target::Events(_) => Ok(Reply::empty(405)),
+        Target::DeviceTwin => device_api::twin(),
+        Target::Devices => service_api::devices(hub, call),
+        Target::Device(id) => service_api::device(hub, call, id),
+        Target::Twin(id) => service_api::twin(hub, call, id),
+        Target::Nothing => Ok(Reply::empty(404)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_its_target_in_any_case_but_the_ids() {
+        let table = [
+            ("devices/Dev1/messages/events", Target::Events("Dev1")),
+            ("Devices/Dev1/Messages/EVENTS", Target::Events("Dev1")),
+            ("devices/dev1/modules/m/messages/events", Target::Nothing),
+            ("devices/dev1/twin", Target::DeviceTwin),
+            ("devices/dev1/twin/properties/reported", Target::DeviceTwin),
+            ("devices/dev1", Target::Device("dev1")),
+            ("devices", Target::Devices),
+            ("devices/", Target::Nothing),
+            ("devices//messages/events", Target::Nothing),
+            ("twins/dev1", Target::Twin("dev1")),
+            ("twins/dev1/modules/m", Target::Nothing),
+            ("", Target::Nothing),
+        ];
+        for (path, target) in table {
+            let segments: Vec<_> = path.split('/').map(str::to_owned).collect();
+            assert_eq!(Target::of(&segments), target, "{path}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! How a hub is set up, and why it may not start.
+
+use std::io;
+use std::sync::Arc;
+
+use super::policy::Policy;
+use super::query;
+use super::router::Route;
+use crate::event_hub::EventHub;
+use crate::tls::{CertificateAuthority, TlsError};
+
+/// How a hub is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What connection strings and token scopes say; its first label is the hub's name.
+    pub host_name: String,
+    /// Other names the hub answers to in token scopes. A port behind any of them is ignored.
+    pub host_aliases: Vec<String>,
+    /// On 127.0.0.1; 0 is any free one.
+    pub https_port: u16,
+    /// Shared access policies.
+    pub policies: Vec<Policy>,
+    /// What reaches the Event Hub.
+    pub routes: Vec<Route>,
+    /// Where the routes lead.
+    pub event_hub: Arc<EventHub>,
+    /// Who signs the server's certificate.
+    pub authority: Arc<CertificateAuthority>,
+}
+
+impl Options {
+    /// `localhost` on any free port, the built-in policies, lifecycle events and twin changes routed.
+    ///
+    /// # Errors
+    /// When no certificate authority can be made.
+    pub fn new(event_hub: Arc<EventHub>) -> Result<Self, TlsError> {
+        Ok(Self {
+            host_name: "localhost".to_owned(),
+            host_aliases: Vec::new(),
+            https_port: 0,
+            policies: Policy::built_in(),
+            routes: vec![Route::lifecycle(), Route::twin_changes()],
+            event_hub,
+            authority: Arc::new(CertificateAuthority::generate()?),
+        })
+    }
+}
+
+/// Why a hub could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken, or not ours to take.
+    #[error("IoT Hub cannot listen on 127.0.0.1:{port}")]
+    Port {
+        /// Which one.
+        port: u16,
+        /// Why not.
+        source: io::Error,
+    },
+    /// No certificate for the server.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A route's condition cannot be read.
+    #[error("route {route}")]
+    Condition {
+        /// Its name.
+        route: String,
+        /// What is wrong.
+        source: query::ParseError,
+    },
+}

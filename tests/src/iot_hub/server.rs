@@ -1,0 +1,58 @@
+//! TLS and HTTP/1.1 for the hub, and connections that break when a fault says so.
+
+use std::convert::Infallible;
+use std::future;
+use std::sync::Arc;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::dispatch;
+use super::hub::Hub;
+
+/// Serves until dropped; dropping it closes every connection.
+pub(crate) async fn serve(listener: TcpListener, tls: TlsAcceptor, hub: Arc<Hub>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
+                connections.spawn(serve_connection(stream, tls.clone(), hub.clone()));
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Errors end the connection and nothing else: they are the client's to notice.
+async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, hub: Arc<Hub>) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let Ok(stream) = tls.accept(stream).await else { return };
+    let reset = Notify::new();
+    let service = service_fn(|request| {
+        let (hub, reset) = (&hub, &reset);
+        async move {
+            let Some(reply) = dispatch::answer(hub, request).await else {
+                reset.notify_one();
+                return future::pending().await;
+            };
+            Ok::<_, Infallible>(reply.into_response())
+        }
+    });
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let is_reset = tokio::select! {
+        _ = &mut connection => false,
+        () = reset.notified() => true,
+    };
+    if is_reset {
+        let (tcp, _) = connection.into_parts().io.into_inner().into_inner();
+        // Without lingering, closing the socket sends RST instead of FIN; nothing is left to do if that fails.
+        let _ = tcp.set_zero_linger();
+    }
+}
