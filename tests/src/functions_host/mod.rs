@@ -1,1 +1,3 @@
-//! Stand-in.
+//! A stand-in for the Azure Functions host.
+
+pub mod envelope;
