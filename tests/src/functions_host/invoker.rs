@@ -1,0 +1,93 @@
+//! One invocation: wait for the handler, post the envelope, judge the answer, record it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::answer::Answer;
+use super::client::{HandlerClient, RawAnswer};
+use super::function_json::Function;
+use super::output::{HttpResponse, Outputs};
+use super::process::{Handler, State};
+use super::record::{Invocation, Record};
+
+/// Everything invocations share.
+#[derive(Debug)]
+pub(super) struct Invoker {
+    pub client: HandlerClient,
+    pub handler: Handler,
+    pub record: Record,
+    pub functions: Vec<Function>,
+    pub function_timeout: Option<Duration>,
+    pub initialization_timeout: Duration,
+    pub base64_queues: bool,
+}
+
+impl Invoker {
+    pub(super) fn function(&self, name: &str) -> Option<&Function> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// Runs one attempt to its end and records it. An envelope that could not be made fails it without the handler.
+    ///
+    /// # Errors
+    /// Why the attempt failed.
+    pub(super) async fn invoke(
+        &self,
+        function: &Function,
+        envelope: Result<Value, String>,
+        retry_count: u32,
+    ) -> Result<Option<HttpResponse>, String> {
+        let invocation_id = Uuid::new_v4();
+        let mut raw = None;
+        let result = match envelope {
+            Ok(envelope) => match self.post(&function.name, invocation_id, envelope.to_string().into_bytes()).await {
+                Ok(answer) => self.put_out(function, raw.insert(answer)),
+                Err(failure) => Err(failure),
+            },
+            Err(failure) => Err(failure),
+        };
+        self.record.add(Invocation {
+            function: function.name.clone(),
+            invocation_id,
+            succeeded: result.is_ok(),
+            status: raw.as_ref().map(|raw| raw.status),
+            failure: result.as_ref().err().cloned(),
+            response: raw.and_then(|raw| serde_json::from_slice(&raw.body).ok()),
+            retry_count,
+        });
+        result
+    }
+
+    /// Posts bytes as they are; neither judged nor recorded.
+    pub(super) async fn post(&self, function: &str, id: Uuid, body: Vec<u8>) -> Result<RawAnswer, String> {
+        let (port, pid) = self.listening().await?;
+        let answer = self.client.post(port, function, id, body);
+        let Some(limit) = self.function_timeout else { return answer.await };
+        tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
+            self.handler.replace(pid);
+            Err(format!("Timeout value of {limit:?} exceeded: the handler is killed and started again"))
+        })
+    }
+
+    fn put_out(&self, function: &Function, raw: &RawAnswer) -> Result<Option<HttpResponse>, String> {
+        let answer = Answer::parse(raw)?;
+        let outputs = Outputs::from_answer(function, &answer, self.base64_queues)?;
+        for (queue_name, message) in outputs.messages {
+            self.record.add_message(queue_name, &message);
+        }
+        Ok(outputs.response)
+    }
+
+    /// Invocations wait for a starting handler four times as long as its start may take.
+    async fn listening(&self) -> Result<(u16, Option<u32>), String> {
+        let settled = tokio::time::timeout(self.initialization_timeout * 4, self.handler.settled()).await;
+        match settled.map_err(|_| "Initialization timed out".to_owned())? {
+            State::Listening { port, pid } => Ok((port, pid)),
+            State::Finished => Err("connection refused: the handler exited with 0 and is not restarted".to_owned()),
+            State::GivenUp(reason) => Err(format!("Exceeded handler restart retry count: {reason}")),
+            State::Starting => Err("the handler is still starting".to_owned()),
+        }
+    }
+}
