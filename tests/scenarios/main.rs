@@ -1,1 +1,13 @@
-fn main() {}
+//! What the product promises. The names of the scenarios are the feature list.
+
+mod support;
+
+mod devices;
+mod health;
+mod host_contract;
+mod hub_events;
+mod settings;
+mod try_it;
+mod uplink;
+mod uplink_refused;
+mod uplink_retried;

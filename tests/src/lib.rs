@@ -8,5 +8,6 @@ pub mod event_hub;
 pub mod functions_host;
 pub mod iot_hub;
 pub mod stage;
+pub mod system;
 pub mod tls;
 pub mod tts;

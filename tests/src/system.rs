@@ -1,0 +1,175 @@
+//! The whole system on one machine: handler, Functions host, IoT Hub, The Things Stack, and what joins them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use crate::event_hub::EventHub;
+use crate::functions_host::{self, FunctionsHost};
+use crate::iot_hub::{self, IotHub};
+use crate::stage::{StageError, StageOptions, stage};
+use crate::tls::TlsError;
+use crate::tts::{self, TheThingsStack, Webhook};
+
+/// The shared access policy the handler is given.
+const POLICY: &str = "iothubowner";
+
+/// Partitions of the Event Hub between IoT Hub and the Functions host.
+const PARTITIONS: usize = 4;
+
+/// The shared secret of the webhook.
+pub const WEBHOOK_SECRET: &str = "local-webhook-secret";
+
+/// What to start, and how. Ports of 0 are any free ones.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The Functions host's HTTP front.
+    pub functions_port: u16,
+    /// IoT Hub's HTTPS API.
+    pub iot_hub_port: u16,
+    /// The Things Stack's HTTP API.
+    pub tts_port: u16,
+    /// App settings set on top of those that make the system whole; an empty value unsets one.
+    pub settings: BTreeMap<String, String>,
+    /// How fast the Functions host's retry policies run: 1.0 is real time.
+    pub retry_time_scale: f64,
+    /// Build the handler optimised.
+    pub release: bool,
+    /// Whether The Things Stack has the vendor's package, as its paid editions do.
+    pub package_enabled: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            functions_port: 0,
+            iot_hub_port: 0,
+            tts_port: 0,
+            settings: BTreeMap::new(),
+            retry_time_scale: 0.001,
+            release: false,
+            package_enabled: true,
+        }
+    }
+}
+
+/// Everything, running. Stops when dropped.
+pub struct System {
+    /// Where IoT Hub's events go.
+    pub event_hub: Arc<EventHub>,
+    /// The IoT Hub stand-in.
+    pub iot_hub: IotHub,
+    /// The Things Stack stand-in.
+    pub tts: TheThingsStack,
+    /// The Functions host stand-in, running the real handler.
+    pub host: FunctionsHost,
+    /// What The Things Stack's webhook is set to.
+    pub webhook: Webhook,
+    folder: TempDir,
+}
+
+/// Why the system did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The handler could not be built or laid out.
+    #[error("cannot stage the handler")]
+    Stage(#[from] StageError),
+    /// The stand-ins could not make certificates.
+    #[error("cannot make certificates")]
+    Tls(#[from] TlsError),
+    /// The IoT Hub stand-in did not start.
+    #[error("cannot start the IoT Hub stand-in")]
+    IotHub(#[from] iot_hub::StartError),
+    /// The Things Stack stand-in did not start.
+    #[error("cannot start The Things Stack stand-in")]
+    Tts(#[from] tts::StartError),
+    /// The Functions host stand-in did not start.
+    #[error("cannot start the Functions host stand-in")]
+    Host(#[from] functions_host::StartError),
+    /// The root certificate could not be written for the handler.
+    #[error("cannot write the root certificate")]
+    Io(#[from] io::Error),
+}
+
+impl System {
+    /// Stages the handler and starts everything; ready when it returns.
+    ///
+    /// # Errors
+    /// [`StartError`] naming the part, and the port if it is taken.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let stage_options = StageOptions { release: options.release, ..StageOptions::default() };
+        let stage = tokio::task::spawn_blocking(move || stage(&stage_options)).await.map_err(io::Error::other)??;
+        Self::start_staged(options, stage.script_root).await
+    }
+
+    /// Starts everything around a script root that is staged already.
+    ///
+    /// # Errors
+    /// [`StartError`] naming the part, and the port if it is taken.
+    pub async fn start_staged(options: Options, script_root: PathBuf) -> Result<Self, StartError> {
+        let event_hub = EventHub::new("events", PARTITIONS);
+        let iot_hub_options =
+            iot_hub::Options { https_port: options.iot_hub_port, ..iot_hub::Options::new(event_hub.clone())? };
+        let iot_hub = IotHub::start(iot_hub_options).await?;
+        let tts_options = tts::Options {
+            port: options.tts_port,
+            package_enabled: options.package_enabled,
+            ..tts::Options::default()
+        };
+        let tts = TheThingsStack::start(tts_options).await?;
+        let folder = TempDir::new()?;
+        let ca_file = folder.path().join("ca.pem");
+        std::fs::write(&ca_file, iot_hub.ca_pem())?;
+        let mut host_options = functions_host::Options::new(script_root);
+        host_options.http_port = options.functions_port;
+        host_options.retry_time_scale = options.retry_time_scale;
+        host_options.settings = settings(&iot_hub, &tts, &ca_file, &options.settings);
+        host_options.event_hubs.insert("EVENT_HUB".to_owned(), event_hub.clone());
+        let host = FunctionsHost::start(host_options).await?;
+        let webhook = webhook(&host);
+        Ok(Self { event_hub, iot_hub, tts, host, webhook, folder })
+    }
+
+    /// The root certificate of the IoT Hub stand-in; the file lives as long as the system.
+    #[must_use]
+    pub fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+}
+
+/// App settings as an operator would make them.
+fn settings(
+    iot_hub: &IotHub,
+    tts: &TheThingsStack,
+    ca_file: &Path,
+    on_top: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let settings = [
+        ("FUNCTIONS_WORKER_RUNTIME", "custom".to_owned()),
+        ("EVENT_HUB_NAME", "events".to_owned()),
+        ("EVENT_HUB_CONSUMER_GROUP", "$Default".to_owned()),
+        ("IOT_HUB_CONNECTION_STRING", iot_hub.connection_string(POLICY)),
+        ("IOT_HUB_HTTPS_PORT", iot_hub.https_port().to_string()),
+        ("IOT_HUB_CA_FILE", ca_file.display().to_string()),
+        ("TTS_BASE_URL", tts.base_url()),
+        ("TTS_APPLICATION_ID", tts.application_id().to_owned()),
+        ("TTS_API_KEY", tts.api_key().to_owned()),
+        ("TTS_DELIVERY", "package".to_owned()),
+        ("WEBHOOK_SECRETS", WEBHOOK_SECRET.to_owned()),
+    ];
+    let mut settings: BTreeMap<_, _> = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    settings.extend(on_top.clone());
+    settings.retain(|_, value| !value.is_empty());
+    settings
+}
+
+/// The webhook as an operator would set it up in the Console.
+fn webhook(host: &FunctionsHost) -> Webhook {
+    let mut webhook = Webhook::new(format!("{}/api/tts", host.url()));
+    webhook.headers.insert("x-functions-key".to_owned(), host.function_key().to_owned());
+    webhook.headers.insert("X-Webhook-Secret".to_owned(), WEBHOOK_SECRET.to_owned());
+    webhook
+}
