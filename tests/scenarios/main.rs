@@ -1,4 +1,5 @@
 //! What the product promises. The names of the scenarios are the feature list.
+#![expect(clippy::unwrap_used, reason = "a scenario's helpers fail the scenario")]
 
 mod support;
 

@@ -124,10 +124,11 @@ async fn walk(system: &System) -> Result<(), String> {
     let device = Device::new(system.tts.application_id(), "sensor-1");
     let uplink = device.uplink(2, 17, &[1, 2, 3]);
     println!("\n1. An uplink: The Things Stack → webhook → handler → IoT Hub");
-    match system.tts.send(&system.webhook, &uplink).await {
-        Delivery::Answered { url, status: 200, body } => println!("   POST {url} → 200 {body}"),
-        other => return Err(format!("the webhook was not delivered: {other:?}")),
-    }
+    let delivery = system.tts.send(&system.webhook, &uplink).await;
+    let Delivery::Answered { url, status: 200, body } = delivery else {
+        return Err(format!("the webhook was not delivered: {delivery:?}"));
+    };
+    println!("   POST {url} → 200 {body}");
     let messages = system.iot_hub.wait_for_messages(1, ARRIVAL).await?;
     show_message(&messages[0]);
     check_message(&messages[0], &uplink)?;

@@ -17,6 +17,30 @@ fn mapped(json: &str) -> DeviceToCloudMessage {
     mapped_at(json, "").unwrap()
 }
 
+/// Headers and body of the message a fixture becomes, as they go over the wire.
+fn on_the_wire(fixture: &str) -> String {
+    let message = mapped(fixture);
+    let headers: Vec<_> = message.headers().map(|(name, value)| format!("{name}: {value}")).collect();
+    format!("{}\n\n{}\n", headers.join("\n"), message.body)
+}
+
+macro_rules! fixtures_become {
+    ($($message_type:ident)*) => {
+        $(
+            #[test]
+            fn $message_type() {
+                let fixture = include_str!(concat!("../../../tests/fixtures/tts/", stringify!($message_type), ".json"));
+                insta::assert_snapshot!(stringify!($message_type), on_the_wire(fixture.trim_end()));
+            }
+        )*
+    };
+}
+
+fixtures_become! {
+    uplink_message uplink_normalized join_accept downlink_ack downlink_nack downlink_sent downlink_failed
+    downlink_queued downlink_queue_invalidated location_solved service_data future_message
+}
+
 fn property<'a>(message: &'a DeviceToCloudMessage, name: &str) -> Option<&'a str> {
     message.properties.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
 }
