@@ -60,6 +60,16 @@ async fn a_handler_that_never_listens_is_started_four_times_and_its_words_are_in
 }
 
 #[tokio::test]
+async fn a_handler_that_does_not_listen_in_time_is_a_start_error() {
+    let root = ScriptRoot::new(&[("device", http("device", "get"))]);
+    let mut json = host_json();
+    json["customHandler"]["initializationTimeout"] = json!("00:00:00.1");
+    root.write("host.json", &json);
+    let failure = failure(&root, &json!({"start": [{"hang": true}]})).await;
+    assert!(failure.contains("no answer to GET / within 100ms"), "{failure}");
+}
+
+#[tokio::test]
 async fn disabled_functions_are_overlooked_and_without_any_function_nothing_starts() {
     let disabled = json!({"disabled": true, "bindings": []});
     let root = ScriptRoot::new(&[("device", http("device", "get")), ("old", disabled)]);
