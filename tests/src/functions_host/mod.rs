@@ -73,6 +73,7 @@ impl FunctionsHost {
         let functions = read_functions(&options.script_root, &options.settings, host_json.forwarding)?;
         let listeners = listeners(&functions, &options, &host_json)?;
         let socket = TcpListener::bind(("127.0.0.1", options.http_port)).await?;
+        let launch = Launch::new(&host_json, &options)?;
         let (client, log, mut tasks) = (HandlerClient::new(), Log::new(options.history), JoinSet::new());
         let invoker = Arc::new(Invoker {
             functions,
@@ -81,7 +82,7 @@ impl FunctionsHost {
             base64_queues: host_json.base64_queue_messages,
             record: Record::new(options.history),
             client: client.clone(),
-            handler: Handler::start(Launch::new(&host_json, &options), client, log.clone(), &mut tasks),
+            handler: Handler::start(launch, client, log.clone(), &mut tasks),
         });
         listening(&invoker.handler, &log).await?;
         for (function, listener) in &listeners {
@@ -157,7 +158,7 @@ impl FunctionsHost {
         self.log.wait_for(predicate, limit).await
     }
 
-    /// The port the handler was given; 0 while there is none. A restarted handler gets another one.
+    /// The port the handler listens on, the same after each restart; 0 while none listens.
     #[must_use]
     pub fn handler_port(&self) -> u16 {
         match self.invoker.handler.state() {
@@ -181,8 +182,8 @@ impl FunctionsHost {
         self.invoker.handler.starts()
     }
 
-    /// SIGKILLs the handler and returns when it is dead. It counts as an error: the fourth within 30 minutes ends
-    /// the host, those before are restarts.
+    /// SIGKILLs the handler and returns when it is dead. That counts as an error: after two of them the handler is
+    /// started again, the third without 30 minutes of peace before it **ends the host**, which then answers 503.
     pub async fn kill_handler(&self) {
         self.invoker.handler.kill().await;
     }
