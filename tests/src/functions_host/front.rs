@@ -1,5 +1,6 @@
 //! The HTTP front: what callers of the function app see. 503 stands for a host that is gone.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -21,8 +22,11 @@ use super::invoker::Invoker;
 use super::keys::{AuthLevel, Keys};
 use super::output::HttpResponse;
 
-/// Larger bodies are refused with 413.
-const MOST_BODY_BYTES: usize = 100 * 1024 * 1024;
+/// Larger bodies are refused with 413, unless an app setting says otherwise.
+pub(super) fn most_body_bytes(settings: &BTreeMap<String, String>) -> usize {
+    let given = settings.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT").and_then(|text| text.parse().ok());
+    given.unwrap_or(100 * 1024 * 1024)
+}
 
 type Answer = Response<Full<Bytes>>;
 
@@ -32,6 +36,7 @@ pub(super) struct Front {
     pub invoker: Arc<Invoker>,
     pub keys: Keys,
     pub route_prefix: String,
+    pub most_body_bytes: usize,
 }
 
 impl Front {
@@ -56,7 +61,7 @@ impl Front {
         if self.invoker.handler.is_given_up() {
             return Ok(empty(StatusCode::SERVICE_UNAVAILABLE));
         }
-        let body = match Limited::new(body, MOST_BODY_BYTES).collect().await {
+        let body = match Limited::new(body, self.most_body_bytes).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => return Ok(empty(StatusCode::PAYLOAD_TOO_LARGE)),
             Err(_) => return Ok(empty(StatusCode::BAD_REQUEST)),

@@ -20,26 +20,29 @@ pub(super) struct Launch {
     pub script_root: PathBuf,
     pub settings: BTreeMap<String, String>,
     pub initialization_timeout: Duration,
+    /// The same after each restart.
+    pub port: u16,
 }
 
 impl Launch {
-    pub(super) fn new(host_json: &HostJson, options: &Options) -> Self {
-        Self {
+    pub(super) fn new(host_json: &HostJson, options: &Options) -> std::io::Result<Self> {
+        Ok(Self {
             executable: host_json.executable.clone(),
             arguments: host_json.arguments.clone(),
             working_directory: host_json.working_directory.clone(),
             script_root: options.script_root.clone(),
             settings: options.settings.clone(),
             initialization_timeout: host_json.initialization_timeout,
-        }
+            port: free_port()?,
+        })
     }
 
     /// The five documented variables, the app settings, and three of ours.
     #[expect(clippy::disallowed_methods, reason = "the child inherits three variables and nothing else")]
-    pub(super) fn command(&self, port: u16) -> Command {
+    pub(super) fn command(&self) -> Command {
         let inherited = ["PATH", "HOME", "TMPDIR"];
         let inherited = inherited.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-        let (port, id) = (port.to_string(), Uuid::new_v4().to_string());
+        let (port, id) = (self.port.to_string(), Uuid::new_v4().to_string());
         let mut command = Command::new(&self.executable);
         command
             .args(&self.arguments)
@@ -61,6 +64,6 @@ impl Launch {
 }
 
 /// A port nobody listens on: bound, read and released, as the host does it.
-pub(super) fn free_port() -> std::io::Result<u16> {
+fn free_port() -> std::io::Result<u16> {
     std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr().map(|address| address.port())
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::watch;
 
+use super::history::History;
+
 /// Which of the child's streams a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
@@ -51,13 +53,14 @@ impl LogLine {
 /// All lines so far, of every process the host has started.
 #[derive(Debug, Clone)]
 pub(super) struct Log {
-    lines: Arc<Mutex<Vec<LogLine>>>,
+    lines: Arc<Mutex<History<LogLine>>>,
     changed: watch::Sender<()>,
 }
 
 impl Log {
-    pub(super) fn new() -> Self {
-        Self { lines: Arc::default(), changed: watch::Sender::new(()) }
+    /// Keeps so many lines.
+    pub(super) fn new(most: usize) -> Self {
+        Self { lines: Arc::new(Mutex::new(History::new(most))), changed: watch::Sender::new(()) }
     }
 
     /// Reads a stream to its end. Lines for the host's own system log are not the app's and left out.
@@ -75,14 +78,14 @@ impl Log {
     }
 
     pub(super) fn lines(&self) -> Vec<LogLine> {
-        self.lock().clone()
+        self.lock().to_vec()
     }
 
     /// The last lines, for messages to people.
     pub(super) fn tail(&self, most: usize) -> String {
         let lines = self.lock();
-        let tail = &lines[lines.len().saturating_sub(most)..];
-        tail.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")
+        let tail = lines.from(lines.count().saturating_sub(most));
+        tail.map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")
     }
 
     pub(super) async fn wait_for(&self, predicate: impl Fn(&str) -> bool, limit: Duration) -> Result<LogLine, String> {
@@ -103,11 +106,11 @@ impl Log {
     /// Looks through the lines not `seen` yet.
     fn find_from(&self, seen: &mut usize, predicate: impl Fn(&str) -> bool) -> Option<LogLine> {
         let lines = self.lock();
-        let unseen = std::mem::replace(seen, lines.len());
-        lines[unseen..].iter().find(|line| predicate(&line.text)).cloned()
+        let unseen = std::mem::replace(seen, lines.count());
+        lines.from(unseen).find(|line| predicate(&line.text)).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<LogLine>> {
+    fn lock(&self) -> MutexGuard<'_, History<LogLine>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -118,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn stdout_is_information_and_stderr_an_error_unless_it_warns() {
-        let log = Log::new();
+        let log = Log::new(usize::MAX);
         log.clone().capture(Stream::Stdout, b"one\r\nLanguageWorkerConsoleLog two\nerror\n".as_slice()).await;
         log.clone().capture(Stream::Stderr, b"panicked\nsome Warning\nlast".as_slice()).await;
         let lines: Vec<_> = log.lines().into_iter().map(|line| (line.level, line.text)).collect();

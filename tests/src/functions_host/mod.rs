@@ -9,6 +9,7 @@ mod error;
 mod event_hub_trigger;
 mod front;
 mod function_json;
+mod history;
 mod host_json;
 mod invoker;
 mod keys;
@@ -36,12 +37,12 @@ pub use client::RawAnswer;
 pub use error::StartError;
 pub use log::{Level, LogLine, Stream};
 pub use options::Options;
-pub use record::Invocation;
+pub use record::{Invocation, Totals};
 
 use self::client::HandlerClient;
 use self::event_hub_trigger::Listener;
-use self::front::Front;
-use self::function_json::{Trigger, read_functions};
+use self::front::{Front, most_body_bytes};
+use self::function_json::{Function, Trigger, read_functions};
 use self::host_json::HostJson;
 use self::invoker::Invoker;
 use self::keys::Keys;
@@ -70,24 +71,18 @@ impl FunctionsHost {
         options.script_root = std::path::absolute(options.script_root)?;
         let host_json = HostJson::read(&options.script_root, &options.settings)?;
         let functions = read_functions(&options.script_root, &options.settings, host_json.forwarding)?;
-        let mut listeners = BTreeMap::new();
-        for function in &functions {
-            if let Trigger::EventHub(trigger) = &function.trigger {
-                let most = host_json.max_event_batch_size;
-                let listener = Listener::new(&function.name, trigger, &options, most)?;
-                listeners.insert(function.name.clone(), Arc::new(listener));
-            }
-        }
+        let listeners = listeners(&functions, &options, &host_json)?;
         let socket = TcpListener::bind(("127.0.0.1", options.http_port)).await?;
-        let (client, log, mut tasks) = (HandlerClient::new(), Log::new(), JoinSet::new());
+        let launch = Launch::new(&host_json, &options)?;
+        let (client, log, mut tasks) = (HandlerClient::new(), Log::new(options.history), JoinSet::new());
         let invoker = Arc::new(Invoker {
             functions,
             function_timeout: host_json.function_timeout,
             initialization_timeout: host_json.initialization_timeout,
             base64_queues: host_json.base64_queue_messages,
-            record: Record::new(),
+            record: Record::new(options.history),
             client: client.clone(),
-            handler: Handler::start(Launch::new(&host_json, &options), client, log.clone(), &mut tasks),
+            handler: Handler::start(launch, client, log.clone(), &mut tasks),
         });
         listening(&invoker.handler, &log).await?;
         for (function, listener) in &listeners {
@@ -95,7 +90,12 @@ impl FunctionsHost {
         }
         let url = format!("http://{}", socket.local_addr()?);
         let keys = Keys { function: options.function_key, master: options.master_key };
-        let front = Front { invoker: invoker.clone(), keys: keys.clone(), route_prefix: host_json.route_prefix };
+        let front = Front {
+            invoker: invoker.clone(),
+            keys: keys.clone(),
+            route_prefix: host_json.route_prefix,
+            most_body_bytes: most_body_bytes(&options.settings),
+        };
         tasks.spawn(Arc::new(front).serve(socket));
         Ok(Self { url, keys, invoker, listeners, log, _tasks: tasks })
     }
@@ -122,6 +122,12 @@ impl FunctionsHost {
     #[must_use]
     pub fn invocations(&self) -> Vec<Invocation> {
         self.invoker.record.invocations()
+    }
+
+    /// How the invocations of a function ended so far, also of those no longer in the history.
+    #[must_use]
+    pub fn totals(&self, function: &str) -> Totals {
+        self.invoker.record.totals(function)
     }
 
     /// Waits until so many invocations of a function have finished, and gives all there are by then.
@@ -152,7 +158,7 @@ impl FunctionsHost {
         self.log.wait_for(predicate, limit).await
     }
 
-    /// The port the handler was given; 0 while there is none. A restarted handler gets another one.
+    /// The port the handler listens on, the same after each restart; 0 while none listens.
     #[must_use]
     pub fn handler_port(&self) -> u16 {
         match self.invoker.handler.state() {
@@ -176,8 +182,8 @@ impl FunctionsHost {
         self.invoker.handler.starts()
     }
 
-    /// SIGKILLs the handler and returns when it is dead. It counts as an error: the fourth within 30 minutes ends
-    /// the host, those before are restarts.
+    /// SIGKILLs the handler and returns when it is dead. That counts as an error: after two of them the handler is
+    /// started again, the third without 30 minutes of peace before it **ends the host**, which then answers 503.
     pub async fn kill_handler(&self) {
         self.invoker.handler.kill().await;
     }
@@ -204,6 +210,22 @@ impl FunctionsHost {
     pub async fn stop(self) {
         self.invoker.handler.stop().await;
     }
+}
+
+/// One listener for each function that reads an Event Hub.
+fn listeners(
+    functions: &[Function],
+    options: &Options,
+    host_json: &HostJson,
+) -> Result<BTreeMap<String, Arc<Listener>>, StartError> {
+    let mut listeners = BTreeMap::new();
+    for function in functions {
+        if let Trigger::EventHub(trigger) = &function.trigger {
+            let listener = Listener::new(&function.name, trigger, options, host_json.max_event_batch_size)?;
+            listeners.insert(function.name.clone(), Arc::new(listener));
+        }
+    }
+    Ok(listeners)
 }
 
 async fn listening(handler: &Handler, log: &Log) -> Result<(), StartError> {

@@ -28,6 +28,8 @@ pub struct Options {
     pub master_key: String,
     /// Pauses between retries are multiplied by this.
     pub retry_time_scale: f64,
+    /// The most invocations and the most log lines kept for looking at; the oldest go first. Totals go on.
+    pub history: usize,
 }
 
 impl Options {
@@ -43,6 +45,7 @@ impl Options {
             function_key: Uuid::new_v4().simple().to_string(),
             master_key: Uuid::new_v4().simple().to_string(),
             retry_time_scale: 1.0,
+            history: usize::MAX,
         }
     }
 }

@@ -10,13 +10,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::client::HandlerClient;
-use super::launch::{Launch, free_port};
+use super::launch::Launch;
 use super::log::{Log, Stream};
 
 /// How often the host asks whether the handler listens.
 const POLL: Duration = Duration::from_millis(25);
-/// After so many errors within [`ERROR_WINDOW`] the host restarts the handler no more.
-const MOST_ERRORS: usize = 3;
+/// With so many errors the host restarts the handler no more: two restarts, then the end.
+const FATAL_ERRORS: usize = 3;
+/// Errors are forgotten after so long without one.
 const ERROR_WINDOW: Duration = Duration::from_mins(30);
 /// The exit code by which a handler asks for a restart.
 const RESTART_ME: i32 = 200;
@@ -157,11 +158,11 @@ impl Supervisor {
 
     /// Runs one process to its end; whoever wants to know of that end is added to `acknowledgements`.
     async fn run_once(&mut self, acknowledgements: &mut Vec<oneshot::Sender<()>>) -> End {
-        let (port, mut child, mut readers) = match self.spawn() {
+        let (mut child, mut readers) = match self.spawn() {
             Ok(spawned) => spawned,
             Err(error) => return End::NotStarted(format!("{}: {error}", self.launch.executable.display())),
         };
-        let pid = child.id();
+        let (port, pid) = (self.launch.port, child.id());
         let limit = self.launch.initialization_timeout;
         let listening = tokio::time::timeout(limit, until_listening(self.client.clone(), port));
         tokio::pin!(listening);
@@ -194,9 +195,8 @@ impl Supervisor {
         }
     }
 
-    fn spawn(&self) -> std::io::Result<(u16, Child, JoinSet<()>)> {
-        let port = free_port()?;
-        let mut child = self.launch.command(port).spawn()?;
+    fn spawn(&self) -> std::io::Result<(Child, JoinSet<()>)> {
+        let mut child = self.launch.command().spawn()?;
         self.starts.fetch_add(1, Ordering::Relaxed);
         let mut readers = JoinSet::new();
         if let Some(output) = child.stdout.take() {
@@ -205,14 +205,16 @@ impl Supervisor {
         if let Some(output) = child.stderr.take() {
             readers.spawn(self.log.clone().capture(Stream::Stderr, output));
         }
-        Ok((port, child, readers))
+        Ok((child, readers))
     }
 
     fn after_error(&mut self, reason: String) -> State {
         let now = Instant::now();
-        self.errors.retain(|error| now.duration_since(*error) < ERROR_WINDOW);
+        if self.errors.last().is_some_and(|last| now.duration_since(*last) > ERROR_WINDOW) {
+            self.errors.clear();
+        }
         self.errors.push(now);
-        if self.errors.len() > MOST_ERRORS { State::GivenUp(reason) } else { State::Starting }
+        if self.errors.len() >= FATAL_ERRORS { State::GivenUp(reason) } else { State::Starting }
     }
 
     async fn until_stopped(mut self) {

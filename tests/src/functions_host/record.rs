@@ -8,6 +8,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::history::History;
+
 /// A finished invocation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Invocation {
@@ -27,29 +29,50 @@ pub struct Invocation {
     pub retry_count: u32,
 }
 
+/// How the invocations of a function ended, every attempt counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Accepted by the host.
+    pub succeeded: usize,
+    /// Not.
+    pub failed: usize,
+}
+
+impl Totals {
+    /// All there have been.
+    #[must_use]
+    pub fn finished(self) -> usize {
+        self.succeeded + self.failed
+    }
+}
+
 /// All of them, in the order in which they finished.
 #[derive(Debug)]
 pub(super) struct Record {
-    invocations: Mutex<Vec<Invocation>>,
-    finished: Mutex<BTreeMap<String, usize>>,
+    invocations: Mutex<History<Invocation>>,
+    totals: Mutex<BTreeMap<String, Totals>>,
     queues: Mutex<BTreeMap<String, Vec<String>>>,
     changed: watch::Sender<()>,
 }
 
 impl Record {
-    pub(super) fn new() -> Self {
+    /// Keeps so many invocations.
+    pub(super) fn new(most: usize) -> Self {
         Self {
-            invocations: Mutex::default(),
-            finished: Mutex::default(),
+            invocations: Mutex::new(History::new(most)),
+            totals: Mutex::default(),
             queues: Mutex::default(),
             changed: watch::Sender::new(()),
         }
     }
 
     pub(super) fn add(&self, invocation: Invocation) {
-        let function = invocation.function.clone();
+        let (function, succeeded) = (invocation.function.clone(), invocation.succeeded);
         lock(&self.invocations).push(invocation);
-        *lock(&self.finished).entry(function).or_default() += 1;
+        let mut totals = lock(&self.totals);
+        let totals_of = totals.entry(function).or_default();
+        *(if succeeded { &mut totals_of.succeeded } else { &mut totals_of.failed }) += 1;
+        drop(totals);
         self.changed.send_replace(());
     }
 
@@ -58,7 +81,7 @@ impl Record {
     }
 
     pub(super) fn invocations(&self) -> Vec<Invocation> {
-        lock(&self.invocations).clone()
+        lock(&self.invocations).to_vec()
     }
 
     pub(super) fn messages(&self, queue_name: &str) -> Vec<String> {
@@ -73,7 +96,7 @@ impl Record {
     ) -> Result<Vec<Invocation>, String> {
         let mut changes = self.changed.subscribe();
         let waited = tokio::time::timeout(limit, async {
-            while self.count(function) < finished {
+            while self.totals(function).finished() < finished {
                 drop(changes.changed().await);
             }
         });
@@ -86,8 +109,8 @@ impl Record {
         }
     }
 
-    fn count(&self, function: &str) -> usize {
-        lock(&self.finished).get(function).copied().unwrap_or_default()
+    pub(super) fn totals(&self, function: &str) -> Totals {
+        lock(&self.totals).get(function).copied().unwrap_or_default()
     }
 }
 

@@ -52,6 +52,9 @@ async fn run() {
         eprintln_line("ends before it listens");
         std::process::exit(code);
     }
+    if script.get("start").is_some_and(|steps| steps[0].hang) {
+        std::future::pending::<()>().await;
+    }
     let mut names: Vec<_> = std::env::vars().map(|(name, _)| name).collect();
     names.sort();
     print_line(&format!("ENVIRONMENT {}", json!(names)));

@@ -137,3 +137,39 @@ async fn a_queue_output_is_recorded_and_may_stand_beside_the_response() {
     assert_eq!(send(request.header("x-functions-key", host.function_key())).await.0, 202);
     assert_eq!(host.output_messages("parked-items"), ["{\"a\":1}", "test"]);
 }
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_a_413_and_the_history_is_as_long_as_asked_for() {
+    let root = ScriptRoot::new(&[("device", http("device", "post"))]);
+    let mut options = root.options(&json!({}));
+    options.settings.insert("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT".to_owned(), "3".to_owned());
+    options.history = 1;
+    let host = FunctionsHost::start(options).await.unwrap();
+    let url = format!("{}/api/device?code={}", host.url(), host.function_key());
+    let statuses = async |body: &'static str| send(reqwest::Client::new().post(&url).body(body)).await.0;
+    assert_eq!((statuses("1234").await, statuses("123").await, statuses("12").await), (413, 200, 200));
+    assert_eq!((host.invocations().len(), host.totals("device")), (1, Totals { succeeded: 2, failed: 0 }));
+}
+
+#[tokio::test]
+async fn a_function_without_http_output_answers_204() {
+    let mut function = http("device", "post");
+    function["bindings"].as_array_mut().unwrap().pop();
+    let root = ScriptRoot::new(&[("device", function)]);
+    let host = root.start(&json!({})).await;
+    let request = reqwest::Client::new().post(format!("{}/api/device", host.url()));
+    assert_eq!(send(request.header("x-functions-key", host.function_key())).await, (204, String::new()));
+}
+
+#[tokio::test]
+async fn invocations_run_in_parallel() {
+    let root = ScriptRoot::new(&[("device", http("device", "post")), ("other", http("other", "post"))]);
+    let host = root.start(&json!({"device": [{"hang": true}]})).await;
+    let url = |function: &str| format!("{}/api/{function}?code={}", host.url(), host.function_key());
+    let client = reqwest::Client::new();
+    let hanging = tokio::spawn(client.post(url("device")).send());
+    requests(&host, 1).await;
+    assert_eq!(send(client.post(url("other"))).await.0, 200);
+    host.kill_handler().await;
+    assert_eq!(hanging.await.unwrap().unwrap().status(), 500);
+}

@@ -52,11 +52,21 @@ async fn a_host_json_that_cannot_start_a_handler_is_a_start_error() {
 }
 
 #[tokio::test]
-async fn a_handler_that_never_listens_is_started_four_times_and_its_words_are_in_the_error() {
+async fn a_handler_that_never_listens_is_started_three_times_and_its_words_are_in_the_error() {
     let root = ScriptRoot::new(&[("device", http("device", "get"))]);
     let failure = failure(&root, &json!({"start": [{"exit": 64}]})).await;
     assert!(failure.contains("exit status: 64"), "{failure}");
-    assert_eq!(failure.matches("ends before it listens").count(), 4, "{failure}");
+    assert_eq!(failure.matches("ends before it listens").count(), 3, "{failure}");
+}
+
+#[tokio::test]
+async fn a_handler_that_does_not_listen_in_time_is_a_start_error() {
+    let root = ScriptRoot::new(&[("device", http("device", "get"))]);
+    let mut json = host_json();
+    json["customHandler"]["initializationTimeout"] = json!("00:00:00.1");
+    root.write("host.json", &json);
+    let failure = failure(&root, &json!({"start": [{"hang": true}]})).await;
+    assert!(failure.contains("no answer to GET / within 100ms"), "{failure}");
 }
 
 #[tokio::test]
