@@ -73,10 +73,10 @@ async fn the_handler_never_ends_with_exit_code_0() {
     let mut child = spawn(&free.to_string());
     // The first lines come before it listens; the one that says so means signals are next.
     let stdout = child.stdout.take().unwrap();
-    let lines = std::io::BufRead::lines(std::io::BufReader::new(stdout));
-    let listening =
-        tokio::task::spawn_blocking(move || lines.map_while(Result::ok).find(|line| line.contains("listening")));
-    assert!(listening.await.unwrap().is_some());
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(stdout)).map_while(Result::ok);
+    let listening = tokio::task::spawn_blocking(move || (lines.any(|line| line.contains("listening")), lines));
+    let (is_listening, _open_stdout) = listening.await.unwrap();
+    assert!(is_listening);
     Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
 }

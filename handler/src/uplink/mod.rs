@@ -193,8 +193,11 @@ fn measurement(message: &Message<'_>) -> String {
     if message.message_type != "uplink_normalized" {
         return String::new();
     }
-    serde_json::from_str(message.payload.get())
-        .map_or(String::new(), |Normalized { normalized_payload }| normalized_payload.to_string())
+    let Ok(Normalized { mut normalized_payload }) = serde_json::from_str(message.payload.get()) else {
+        return String::new();
+    };
+    normalized_payload.sort_all_objects();
+    normalized_payload.to_string()
 }
 
 /// The id of the frame, which all messages about it share.

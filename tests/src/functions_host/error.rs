@@ -38,8 +38,16 @@ pub enum StartError {
     #[error("no enabled function directly under {}", .0.display())]
     NoFunctions(PathBuf),
     /// The HTTP front cannot have its port.
-    #[error("cannot listen for HTTP requests")]
-    Listen(#[from] std::io::Error),
+    #[error("cannot listen on 127.0.0.1:{port}")]
+    Listen {
+        /// Which one.
+        port: u16,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The script root or a socket's address cannot be had from the system.
+    #[error("cannot look around")]
+    System(#[from] std::io::Error),
     /// The handler never answered `GET /`.
     #[error("the handler did not start: {reason}\n{output}")]
     Handler {

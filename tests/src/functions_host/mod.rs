@@ -72,7 +72,9 @@ impl FunctionsHost {
         let host_json = HostJson::read(&options.script_root, &options.settings)?;
         let functions = read_functions(&options.script_root, &options.settings, host_json.forwarding)?;
         let listeners = listeners(&functions, &options, &host_json)?;
-        let socket = TcpListener::bind(("127.0.0.1", options.http_port)).await?;
+        let port = options.http_port;
+        let bound = TcpListener::bind(("127.0.0.1", port)).await;
+        let socket = bound.map_err(|source| StartError::Listen { port, source })?;
         let launch = Launch::new(&host_json, &options)?;
         let (client, log, mut tasks) = (HandlerClient::new(), Log::new(options.history), JoinSet::new());
         let invoker = Arc::new(Invoker {

@@ -117,8 +117,8 @@ fn merge(
     for (key, value) in patch {
         changed |= match value {
             Value::Null => {
-                metadata.remove(key);
-                properties.remove(key).is_some()
+                metadata.shift_remove(key);
+                properties.shift_remove(key).is_some()
             }
             Value::Object(inner) => merge_object(properties, metadata, (key, inner), stamp),
             _ if properties.get(key) == Some(value) => false,
@@ -267,7 +267,7 @@ mod tests {
         let Value::Object(patch) = patch else { return patch.clone() };
         let mut target = if let Value::Object(target) = target { target } else { Map::new() };
         for (name, value) in patch {
-            let old = target.remove(name).unwrap_or(Value::Null);
+            let old = target.shift_remove(name).unwrap_or(Value::Null);
             if !value.is_null() {
                 target.insert(name.clone(), rfc_7396(old, value));
             }

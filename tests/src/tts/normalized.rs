@@ -47,7 +47,7 @@ impl Device {
 }
 
 fn remove(object: &mut Value, name: &str) {
-    object.as_object_mut().into_iter().for_each(|object| drop(object.remove(name)));
+    object.as_object_mut().into_iter().for_each(|object| drop(object.shift_remove(name)));
 }
 
 #[cfg(test)]
