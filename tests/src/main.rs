@@ -210,6 +210,8 @@ fn describe(system: &System) -> std::io::Result<()> {
             "uplink_message": {"f_port": 1, "f_cnt": 1, "frm_payload": "AQID"},
         })
     );
+    println!("A wrong X-Webhook-Secret answers 401 and says why; a wrong x-functions-key answers 401 with an empty");
+    println!("body, as the Functions host does.");
     Ok(())
 }
 
