@@ -18,6 +18,7 @@ mod hub_event;
 pub mod invocation;
 pub mod iot_hub;
 pub mod json;
+pub mod parking;
 pub mod secret;
 pub mod settings;
 pub mod tts;
