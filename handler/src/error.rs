@@ -30,6 +30,8 @@ pub enum Retry {
     Soon,
     /// Not before this long, hence not within the invocation.
     After(Duration),
+    /// Not before 00:00 UTC, when the daily quota begins anew.
+    NextDay,
 }
 
 /// Why a message or an event did not arrive. `Display` says what was found, what was expected and what to do;
@@ -85,20 +87,26 @@ impl Error {
     /// Whether the same message may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Unavailable { .. } => true,
-            Self::Unauthorized(_)
-            | Self::Malformed(_)
-            | Self::UnsupportedFormat(_)
-            | Self::TooLarge(_)
-            | Self::Refused { .. } => false,
-        }
+        self.retry().is_some()
     }
 
     /// Whether another try within the same invocation makes sense.
     #[must_use]
     pub fn is_worth_retrying_now(&self) -> bool {
-        matches!(self, Self::Unavailable { retry: Retry::Soon, .. })
+        self.retry() == Some(Retry::Soon)
+    }
+
+    /// When another try makes sense; `None` if it never does.
+    #[must_use]
+    pub fn retry(&self) -> Option<Retry> {
+        match self {
+            Self::Unavailable { retry, .. } => Some(*retry),
+            Self::Unauthorized(_)
+            | Self::Malformed(_)
+            | Self::UnsupportedFormat(_)
+            | Self::TooLarge(_)
+            | Self::Refused { .. } => None,
+        }
     }
 
     /// How loud the failure's one log line is.

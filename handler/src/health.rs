@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::app::App;
-use crate::invocation;
+use crate::invocation::{self, QueueOutputs};
 use crate::settings::Problems;
 
 /// The last success and the last failure of one peer, as seen by this instance.
@@ -35,10 +35,10 @@ impl PeerRecord {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failure = Some(failure);
     }
 
-    fn report(&self) -> Value {
+    fn report(&self, circuit: &Value) -> Value {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let failure = last.failure.as_ref().map(|(at, what)| json!({"at": text(*at), "what": what}));
-        json!({"last_success": last.success.map(text), "last_failure": failure})
+        json!({"last_success": last.success.map(text), "last_failure": failure, "circuit": circuit})
     }
 }
 
@@ -49,13 +49,16 @@ fn text(at: OffsetDateTime) -> Option<String> {
 /// The answer of function `health` while the settings are right.
 pub(crate) fn answer(app: &App) -> Response {
     let mut report = report(&Problems::default());
-    report["peers"] = json!({"iot_hub": app.iot_hub.record.report(), "the_things_stack": app.tts.record.report()});
-    invocation::http_output(200, &report)
+    report["peers"] = json!({
+        "iot_hub": app.iot_hub.record.report(&app.iot_hub.circuit_report()),
+        "the_things_stack": app.tts.record.report(&app.tts.circuit_report()),
+    });
+    invocation::http_output(200, &report, QueueOutputs::default())
 }
 
 /// The answer of function `health` while they are not.
 pub(crate) fn answer_misconfigured(problems: &Problems) -> Response {
-    invocation::http_output(503, &report(problems))
+    invocation::http_output(503, &report(problems), QueueOutputs::default())
 }
 
 /// Version and settings problems; what `check-config` prints.

@@ -11,6 +11,7 @@
 //! `tts` and `iot_hub` do not know each other; only the journeys know both.
 
 pub mod app;
+pub mod circuit;
 pub mod error;
 pub mod health;
 pub mod http;
@@ -19,6 +20,7 @@ pub mod invocation;
 pub mod iot_hub;
 pub mod json;
 pub mod parking;
+mod redeliver;
 pub mod secret;
 pub mod settings;
 pub mod tts;

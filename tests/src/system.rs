@@ -158,6 +158,8 @@ fn settings(
 ) -> BTreeMap<String, String> {
     let settings = [
         ("FUNCTIONS_WORKER_RUNTIME", "custom".to_owned()),
+        ("PARKED_QUEUE_NAME", "parked".to_owned()),
+        ("DEAD_LETTER_QUEUE_NAME", "dead-letter".to_owned()),
         ("EVENT_HUB_NAME", "events".to_owned()),
         ("EVENT_HUB_CONSUMER_GROUP", "$Default".to_owned()),
         ("IOT_HUB_CONNECTION_STRING", iot_hub.connection_string(POLICY)),

@@ -56,8 +56,9 @@ impl Refusal {
         let unavailable = |retry| Error::Unavailable { peer: Peer::IotHub, what: what.clone(), retry };
         match (self.status, self.code.as_str()) {
             (429, _) => unavailable(Retry::After(self.retry_after.unwrap_or(THROTTLED))),
+            (403, "IotHubQuotaExceeded") => unavailable(Retry::NextDay),
             (403, "DeviceDisabled") => Error::Refused { peer: Peer::IotHub, what },
-            // The daily quota, an IP filter, local authentication switched off: nothing the message can help.
+            // An IP filter, local authentication switched off: nothing the message can help.
             (401 | 403, _) => unavailable(Retry::After(LATER)),
             (408, _) => unavailable(Retry::Soon),
             (400..=499, _) => Error::Refused { peer: Peer::IotHub, what },

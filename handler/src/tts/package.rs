@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::error_body::ApiError;
+use crate::circuit::Circuit;
 use crate::error::{Error, Peer, Retry};
 use crate::health::PeerRecord;
 use crate::http::{error_body, transport_failure};
@@ -105,6 +106,7 @@ pub struct Package {
     http: Client,
     url: Url,
     api_key: Secret,
+    circuit: Circuit,
     /// Successes and failures, for `health`.
     pub record: PeerRecord,
 }
@@ -116,14 +118,20 @@ impl Package {
         let mut url = base_url.clone();
         let path = format!("{}/as/applications/{application_id}/packages/azureiothub/events", base_url.path());
         url.set_path(&path);
-        Self { http, url, api_key, record: PeerRecord::default() }
+        Self { http, url, api_key, circuit: Circuit::new(Peer::Tts), record: PeerRecord::default() }
+    }
+
+    /// The circuit's state, for `health`.
+    #[must_use]
+    pub fn circuit_report(&self) -> Value {
+        self.circuit.report()
     }
 
     /// Submits events in order.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the request as such could not be made or was not let in.
-    pub async fn submit(&self, events: &[PackageEvent]) -> Result<Submission, Error> {
+    pub async fn submit(&self, events: &[&PackageEvent]) -> Result<Submission, Error> {
         let result = self.post(events).await;
         match &result {
             Ok(_) => self.record.succeeded(),
@@ -132,16 +140,26 @@ impl Package {
         result
     }
 
-    async fn post(&self, events: &[PackageEvent]) -> Result<Submission, Error> {
+    async fn post(&self, events: &[&PackageEvent]) -> Result<Submission, Error> {
         #[derive(Serialize)]
         struct Request<'a> {
-            events: &'a [PackageEvent],
+            events: &'a [&'a PackageEvent],
         }
+        self.circuit.admit()?;
         let body = serde_json::to_vec(&Request { events }).expect("events hold only JSON");
         let request = self.http.post(self.url.clone()).timeout(TIMEOUT).bearer_auth(self.api_key.expose());
         let response = request.header(CONTENT_TYPE, "application/json").body(body).send().await;
-        let response = response.map_err(|reason| unavailable(transport_failure(reason), Retry::Soon))?;
+        let response = response.map_err(|reason| {
+            let reason = transport_failure(reason);
+            self.circuit.failed(&reason);
+            unavailable(reason, Retry::Soon)
+        })?;
         let status = response.status().as_u16();
+        if status >= 500 && status != 501 {
+            self.circuit.failed(&format!("status {status}"));
+        } else {
+            self.circuit.answered();
+        }
         if status == 200 {
             return Ok(Submission::Accepted);
         }

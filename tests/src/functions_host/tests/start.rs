@@ -116,11 +116,11 @@ async fn a_handler_that_cannot_be_run_is_a_start_error_that_names_it() {
 #[test]
 fn the_functions_of_this_repository_can_be_played() {
     let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let settings = ["EVENT_HUB_NAME", "EVENT_HUB_CONSUMER_GROUP"].map(|name| (name.to_owned(), "x".to_owned()));
-    let settings = BTreeMap::from(settings);
+    let names = ["EVENT_HUB_NAME", "EVENT_HUB_CONSUMER_GROUP", "PARKED_QUEUE_NAME", "DEAD_LETTER_QUEUE_NAME"];
+    let settings = BTreeMap::from(names.map(|name| (name.to_owned(), "x".to_owned())));
     let host_json = HostJson::read(&repository, &settings).unwrap();
     assert_eq!((host_json.route_prefix.as_str(), host_json.function_timeout), ("api", Some(Duration::from_mins(5))));
     let functions = read_functions(&repository.join("functions"), &settings, host_json.forwarding).unwrap();
     let names: Vec<_> = functions.iter().map(|function| function.name.as_str()).collect();
-    assert!(["health", "hub_events", "uplink"].iter().all(|name| names.contains(name)), "{names:?}");
+    assert!(["health", "hub_events", "redeliver", "uplink"].iter().all(|name| names.contains(name)), "{names:?}");
 }
