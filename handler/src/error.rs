@@ -23,6 +23,9 @@ impl fmt::Display for Peer {
     }
 }
 
+/// How long what only an operator can mend is left alone.
+pub const OPERATOR: Duration = Duration::from_secs(60);
+
 /// When another try makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
@@ -58,6 +61,9 @@ pub enum Error {
         /// Its reason.
         what: String,
     },
+    /// The handler's own settings are wrong; the message may be fine.
+    #[error("the handler's settings are wrong: {0}")]
+    Misconfigured(String),
     /// The peer is out of reach, overloaded, or does not accept our credential; the message itself may be fine.
     #[error("{peer} is unavailable: {what}")]
     Unavailable {
@@ -80,7 +86,7 @@ impl Error {
             Self::UnsupportedFormat(_) => 415,
             Self::TooLarge(_) => 413,
             Self::Refused { .. } => 422,
-            Self::Unavailable { .. } => 503,
+            Self::Misconfigured(_) | Self::Unavailable { .. } => 503,
         }
     }
 
@@ -100,6 +106,7 @@ impl Error {
     #[must_use]
     pub fn retry(&self) -> Option<Retry> {
         match self {
+            Self::Misconfigured(_) => Some(Retry::After(OPERATOR)),
             Self::Unavailable { retry, .. } => Some(*retry),
             Self::Unauthorized(_)
             | Self::Malformed(_)
@@ -118,6 +125,7 @@ impl Error {
             | Self::UnsupportedFormat(_)
             | Self::TooLarge(_)
             | Self::Refused { .. }
+            | Self::Misconfigured(_)
             | Self::Unavailable { .. } => Level::ERROR,
         }
     }
@@ -131,6 +139,7 @@ impl Error {
             Self::UnsupportedFormat(_) => "unsupported_format",
             Self::TooLarge(_) => "too_large",
             Self::Refused { .. } => "refused",
+            Self::Misconfigured(_) => "misconfigured",
             Self::Unavailable { .. } => "unavailable",
         }
     }

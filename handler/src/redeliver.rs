@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tokio::time::{Instant, sleep};
 
-use crate::app::App;
+use crate::app::{App, now};
 use crate::error::{Error, Retry};
 use crate::invocation::{self, QueueMessage, QueueOutputs};
 use crate::parking::{Item, Kind};
@@ -52,7 +52,7 @@ pub(crate) async fn receive(app: &App, envelope: &Bytes) -> Response {
             invocation::done("redelivered", &QueueOutputs::default())
         }
         Err(Undelivered::NotYet) => invocation::failed(StatusCode::SERVICE_UNAVAILABLE, "not before its time"),
-        Err(Undelivered::Failed(error)) => undelivered(app, item, &message, &error),
+        Err(Undelivered::Failed(error)) => undelivered(item, &message, &error),
     }
 }
 
@@ -60,7 +60,7 @@ pub(crate) async fn receive(app: &App, envelope: &Bytes) -> Response {
 async fn try_for_a_while(app: &App, item: &Item) -> Result<(), Undelivered> {
     let give_up = Instant::now() + PATIENCE;
     let spread = |wait: Duration| wait.mul_f64(1.0 + fastrand::f64() / 4.0);
-    let wait = spread(item.wait_from(app.now()));
+    let wait = spread(item.wait_from(now()));
     if Instant::now() + wait > give_up {
         return Err(Undelivered::NotYet);
     }
@@ -86,7 +86,7 @@ async fn deliver(app: &App, item: &Item) -> Result<(), Error> {
 }
 
 /// Dead-letters what will never succeed, parks anew what has to wait for tomorrow, and fails the invocation otherwise.
-fn undelivered(app: &App, item: Item, message: &QueueMessage, error: &Error) -> Response {
+fn undelivered(item: Item, message: &QueueMessage, error: &Error) -> Response {
     let device_id = item.device_id.clone();
     let attempts = item.attempts + message.dequeue_count;
     let is_transient = error.is_transient();
@@ -95,7 +95,7 @@ fn undelivered(app: &App, item: Item, message: &QueueMessage, error: &Error) -> 
         return invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
     }
     error.log(device_id.as_deref());
-    match item.failed_again(error, attempts, app.now()).encode() {
+    match item.failed_again(error, attempts, now()).encode() {
         Ok(text) if is_transient => {
             invocation::done("parked until tomorrow", &QueueOutputs { parked: vec![text], ..QueueOutputs::default() })
         }

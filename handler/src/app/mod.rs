@@ -13,8 +13,9 @@ use time::OffsetDateTime;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument, info_span};
 
+use crate::error::Error;
 use crate::hub_event::Submitted;
-use crate::invocation::{self, QueueOutputs};
+use crate::invocation;
 use crate::iot_hub::IotHub;
 use crate::settings::{Problems, Settings};
 use crate::tts::package::Package;
@@ -43,12 +44,12 @@ impl App {
             Package::new(http, &settings.tts_base_url, &settings.tts_application_id, settings.tts_api_key.clone());
         Self { settings, iot_hub, tts, submitted: Submitted::new() }
     }
+}
 
-    /// The time now.
-    #[expect(clippy::disallowed_methods, reason = "the journeys' only clock")]
-    pub(crate) fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::now_utc()
-    }
+/// The time now.
+#[expect(clippy::disallowed_methods, reason = "the journeys' only clock")]
+pub(crate) fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
 }
 
 /// All routes. A function's route is its folder's name, with `POST`; `GET /` is the host asking whether we listen.
@@ -78,19 +79,21 @@ pub fn router(app: App) -> Router {
 /// The same routes while settings are wrong. The process must stay up: the host gives up on a handler that ends three
 /// times, and then nobody could ask `health` why.
 pub fn misconfigured_router(problems: Problems) -> Router {
-    let reason = format!(
-        "the handler's settings are wrong: {}",
-        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-    );
-    let failing = {
-        let reason = reason.clone();
-        async move || invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &reason)
-    };
-    let unavailable = serde_json::json!({"status": "failed", "error": "misconfigured", "reason": reason});
+    let all = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let error = Arc::new(Error::Misconfigured(all));
+    let (for_uplink, for_events) = (Arc::clone(&error), Arc::clone(&error));
     let routes = Router::new()
-        .route("/uplink", post(async move || invocation::http_output(503, &unavailable, QueueOutputs::default())))
-        .route("/hub_events", post(failing.clone()))
-        .route("/redeliver", post(failing))
+        .route("/uplink", post(async move || uplink::answer_failed(&for_uplink)))
+        .route(
+            "/hub_events",
+            post(async move |headers: HeaderMap, envelope: Bytes| {
+                hub_event::receive_misconfigured(&for_events, header(&headers, TRACE), &envelope)
+            }),
+        )
+        .route(
+            "/redeliver",
+            post(async move || invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())),
+        )
         .route("/health", post(async move || health::answer_misconfigured(&problems)));
     layered(routes)
 }

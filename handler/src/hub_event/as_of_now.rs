@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::iot_hub::event::{HubEvent, Operation};
 
+/// What of a twin an event about the whole twin holds.
+const EVENT_MEMBERS: [&str; 5] = ["deviceId", "etag", "version", "tags", "properties"];
+
 /// The event as it would read if it happened now, or `None` if newer events have overtaken all of it: they are
 /// delivered themselves.
 ///
@@ -20,7 +23,8 @@ pub(super) fn as_of_now(event: HubEvent, twin: Option<&Value>) -> Option<HubEven
     match event.operation {
         Operation::Deleted => return None,
         Operation::Created | Operation::TwinReplaced => {
-            body.clone_from(twin.as_object()?);
+            body =
+                EVENT_MEMBERS.iter().filter_map(|name| Some(((*name).to_owned(), twin.get(*name)?.clone()))).collect();
             body.get_mut("properties").and_then(Value::as_object_mut).map(|properties| properties.remove("reported"));
         }
         Operation::TwinUpdated => {
@@ -99,7 +103,7 @@ mod tests {
 
     fn twin() -> Value {
         json!({
-            "deviceId": "sensor-1", "version": 9,
+            "deviceId": "sensor-1", "version": 9, "status": "enabled",
             "tags": {"lorawan": {"devEui": "70B3", "appKey": "0011"}, "site": "roof"},
             "properties": {
                 "desired": {
@@ -135,6 +139,7 @@ mod tests {
     fn a_whole_twin_is_as_it_is_now_without_the_devices_own_properties() {
         let mut expected = twin();
         expected["properties"].as_object_mut().unwrap().remove("reported");
+        expected.as_object_mut().unwrap().remove("status");
         for operation in [Operation::TwinReplaced, Operation::Created] {
             assert_eq!(now(operation, &json!({"version": 2}), Some(&twin())), Some(expected.clone()));
         }

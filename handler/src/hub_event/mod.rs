@@ -15,7 +15,7 @@ pub(crate) use self::submitted::Submitted;
 use self::as_of_now::as_of_now;
 use self::delivery::{Delivery, deliver};
 use self::triage::{Refused, Triage, package_event_from, triage};
-use crate::app::App;
+use crate::app::{App, now};
 use crate::error::{Error, Peer};
 use crate::invocation::{self, QueueOutputs, RetryContext, TriggerEvent};
 use crate::iot_hub::DeviceId;
@@ -47,7 +47,7 @@ pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) 
         }
     }
     let mut queues = QueueOutputs::default();
-    let kept = |source, error: &Error| item(app, partition_id.clone(), source, error, trace.clone());
+    let kept = |source, error: &Error| item(partition_id.clone(), source, error, trace.clone());
     for Refused { source, error } in refused {
         let (device_id, sequence_number) = (source.device_id(), source.sequence_number);
         tracing::error!(
@@ -67,18 +67,30 @@ pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) 
     invocation::done(&tally.to_string(), &queues)
 }
 
+/// Function `hub_events` while settings are wrong: at the last try every event that may be ours is parked, since the
+/// trigger will not bring it again.
+pub(crate) fn receive_misconfigured(error: &Error, trace: Option<String>, envelope: &Bytes) -> Response {
+    let failed = |reason: &Error| invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string());
+    let batch = match invocation::event_batch(envelope) {
+        Ok(batch) if batch.retry.is_none_or(RetryContext::is_last_try) => batch,
+        Ok(_) => return failed(error),
+        Err(malformed) => return failed(&malformed),
+    };
+    let is_ours = |event: &TriggerEvent| {
+        !matches!(HubEvent::recognise(&event.body, &event.properties), Ok(Recognised::Ignored(_)))
+    };
+    let kept = |event| item(batch.partition_id.clone(), event, error, trace.clone());
+    let parked: Vec<_> = batch.events.into_iter().filter(is_ours).filter_map(kept).collect();
+    tracing::error!("{} hub events parked: {error}", parked.len());
+    invocation::done("parked", &QueueOutputs { parked, ..QueueOutputs::default() })
+}
+
 /// The queue item of an event. Without keys, reported properties and metadata even the largest twin fits.
-fn item(
-    app: &App,
-    partition_id: Option<String>,
-    source: TriggerEvent,
-    error: &Error,
-    trace: Option<String>,
-) -> Option<String> {
+fn item(partition_id: Option<String>, source: TriggerEvent, error: &Error, trace: Option<String>) -> Option<String> {
     let device_id = source.device_id().map(str::to_owned);
     let sequence_number = source.sequence_number;
     let original = HubEventOriginal::new(partition_id, sequence_number, source.properties, &source.body);
-    let item = Item::new(Kind::HubEvent, error, app.now(), &original);
+    let item = Item::new(Kind::HubEvent, error, now(), &original);
     let encoded = item.about(device_id.clone(), trace).encode();
     encoded.map_err(|too_large| tracing::error!(device_id, sequence_number, "hub event lost: {too_large}")).ok()
 }

@@ -12,16 +12,13 @@ use url::Url;
 
 use super::error_body::ApiError;
 use crate::circuit::Circuit;
-use crate::error::{Error, Peer, Retry};
+use crate::error::{Error, OPERATOR, Peer, Retry};
 use crate::health::PeerRecord;
 use crate::http::{error_body, transport_failure};
 use crate::secret::Secret;
 
 /// Longest a submission may take; the host retries the batch afterwards.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long to leave alone what an operator must mend.
-const LATER: Duration = Duration::from_secs(60);
 
 /// One event as the package takes it.
 #[derive(Debug, Clone, Serialize)]
@@ -188,7 +185,7 @@ fn rate_limit_retry(headers: &HeaderMap) -> Duration {
 
 /// An operator can mend it, so the events are worth keeping.
 fn not_let_in(error: &ApiError, advice: &str) -> Error {
-    unavailable(format!("{error}; {advice}"), Retry::After(LATER))
+    unavailable(format!("{error}; {advice}"), Retry::After(OPERATOR))
 }
 
 fn unavailable(what: String, retry: Retry) -> Error {

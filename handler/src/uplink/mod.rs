@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use self::mapping::{Sender, message_from};
 use self::parking::kept;
-use crate::app::App;
+use crate::app::{App, now};
 use crate::error::Error;
 use crate::invocation::{self, QueueOutputs};
 use crate::parking::{Item, UplinkOriginal};
@@ -47,12 +47,15 @@ pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) 
             let status = if queues.parked.is_empty() { "dead-lettered" } else { "parked" };
             (202, json!({"status": status, "error": error.kind(), "reason": error.to_string()}), queues)
         }
-        Err(error) => {
-            let body = json!({"status": "failed", "error": error.kind(), "reason": error.to_string()});
-            (error.status(), body, QueueOutputs::default())
-        }
+        Err(error) => return answer_failed(&error),
     };
     invocation::http_output(status, &body, queues)
+}
+
+/// The answer to a message that is not accepted: nothing is kept, and the sender hears why.
+pub(crate) fn answer_failed(error: &Error) -> Response {
+    let body = json!({"status": "failed", "error": error.kind(), "reason": error.to_string()});
+    invocation::http_output(error.status(), &body, QueueOutputs::default())
 }
 
 async fn deliver(app: &App, trace: Option<String>, envelope: &Bytes, deadline: Instant) -> Result<Outcome, Error> {
@@ -75,7 +78,7 @@ async fn deliver(app: &App, trace: Option<String>, envelope: &Bytes, deadline: I
         return Ok(Outcome::Delivered { message_id: message.message_id });
     };
     let error = logged(device_id.as_deref(), error);
-    match kept(message, &message_type, &error, trace, app.now()) {
+    match kept(message, &message_type, &error, trace, now()) {
         Ok(queues) => Ok(Outcome::Kept { error, queues }),
         // Too large for a queue: not acknowledged, so that the sender knows.
         Err(too_large) => {
