@@ -4,6 +4,7 @@
 //! Written from the peers' documented behaviour and on purpose without a line of package `handler`: a mistake on
 //! one side fails a test instead of cancelling out.
 
+pub mod azurite;
 pub mod event_hub;
 pub mod functions_host;
 pub mod iot_hub;

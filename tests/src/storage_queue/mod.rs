@@ -1,19 +1,27 @@
 //! Storage queues: one API over an account in memory and over any real one by REST.
 
+pub(crate) mod connection_string;
 mod error;
+mod faults;
 mod memory;
 mod message;
+mod rest;
+mod shared_key;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod xml;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::QueueError;
+pub use faults::PutFault;
 pub use message::{MOST_TEXT_BYTES, Message, PeekedMessage, PutOptions, Receipt, SEVEN_DAYS};
 
+use self::faults::Faults;
 use self::memory::MemoryQueues;
 use self::message::check_xml;
+use self::rest::RestQueues;
 
 /// The queues of a storage account. Clones share it.
 #[derive(Debug, Clone)]
@@ -22,22 +30,13 @@ pub struct Queues(Arc<Account>);
 #[derive(Debug)]
 struct Account {
     backend: Backend,
-    /// How many puts are still to fail.
-    failing_puts: Mutex<usize>,
+    faults: Faults,
 }
 
 #[derive(Debug)]
 enum Backend {
     Memory(MemoryQueues),
-}
-
-/// Which puts fail, with 503 `ServerBusy` and nothing stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PutFault {
-    /// So many from now on.
-    Next(usize),
-    /// All until [`Queues::clear_faults`].
-    UntilCleared,
+    Rest(RestQueues),
 }
 
 impl Default for Queues {
@@ -60,8 +59,16 @@ impl Queues {
         Self::new(Backend::Memory(MemoryQueues::new(time_scale)))
     }
 
+    /// The account of a connection string, over HTTP or HTTPS. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// What is wrong with the connection string.
+    pub fn connect(connection_string: &str) -> Result<Self, QueueError> {
+        RestQueues::new(connection_string).map(Backend::Rest).map(Self::new)
+    }
+
     fn new(backend: Backend) -> Self {
-        Self(Arc::new(Account { backend, failing_puts: Mutex::default() }))
+        Self(Arc::new(Account { backend, faults: Faults::default() }))
     }
 
     /// Creates a queue; one that exists is left as it is.
@@ -71,6 +78,7 @@ impl Queues {
     pub async fn create(&self, queue: &str) -> Result<(), QueueError> {
         match &self.0.backend {
             Backend::Memory(memory) => memory.create(queue),
+            Backend::Rest(rest) => rest.create(queue).await,
         }
     }
 
@@ -87,10 +95,11 @@ impl Queues {
     /// # Errors
     /// 404 without the queue, 413 over 64 KB, 400 for characters XML cannot carry, 503 as injected.
     pub async fn put_with(&self, queue: &str, text: &str, options: PutOptions) -> Result<Message, QueueError> {
-        self.spend_fault()?;
+        self.0.faults.spend()?;
         check_xml(text)?;
         match &self.0.backend {
             Backend::Memory(memory) => memory.put(queue, text, options),
+            Backend::Rest(rest) => rest.put(queue, text, options).await,
         }
     }
 
@@ -116,6 +125,7 @@ impl Queues {
     pub async fn get(&self, queue: &str, most: u32, visibility_timeout: Duration) -> Result<Vec<Message>, QueueError> {
         match &self.0.backend {
             Backend::Memory(memory) => memory.get(queue, most, visibility_timeout),
+            Backend::Rest(rest) => rest.get(queue, most, visibility_timeout).await,
         }
     }
 
@@ -126,6 +136,7 @@ impl Queues {
     pub async fn peek(&self, queue: &str, most: u32) -> Result<Vec<PeekedMessage>, QueueError> {
         match &self.0.backend {
             Backend::Memory(memory) => memory.peek(queue, most),
+            Backend::Rest(rest) => rest.peek(queue, most).await,
         }
     }
 
@@ -142,6 +153,7 @@ impl Queues {
     ) -> Result<Receipt, QueueError> {
         match &self.0.backend {
             Backend::Memory(memory) => memory.update(queue, id, pop_receipt, visibility_timeout),
+            Backend::Rest(rest) => rest.update(queue, id, pop_receipt, visibility_timeout).await,
         }
     }
 
@@ -152,6 +164,7 @@ impl Queues {
     pub async fn delete(&self, queue: &str, id: &str, pop_receipt: &str) -> Result<(), QueueError> {
         match &self.0.backend {
             Backend::Memory(memory) => memory.delete(queue, id, pop_receipt),
+            Backend::Rest(rest) => rest.delete(queue, id, pop_receipt).await,
         }
     }
 
@@ -162,6 +175,7 @@ impl Queues {
     pub async fn clear(&self, queue: &str) -> Result<(), QueueError> {
         match &self.0.backend {
             Backend::Memory(memory) => memory.clear(queue),
+            Backend::Rest(rest) => rest.clear(queue).await,
         }
     }
 
@@ -172,6 +186,7 @@ impl Queues {
     pub async fn approximate_count(&self, queue: &str) -> Result<usize, QueueError> {
         match &self.0.backend {
             Backend::Memory(memory) => memory.approximate_count(queue),
+            Backend::Rest(rest) => rest.approximate_count(queue).await,
         }
     }
 
@@ -181,20 +196,18 @@ impl Queues {
     pub fn all(&self, queue: &str) -> Option<Vec<PeekedMessage>> {
         match &self.0.backend {
             Backend::Memory(memory) => Some(memory.all(queue)),
+            Backend::Rest(_) => None,
         }
     }
 
     /// Makes puts fail from now on, in place of what was injected before.
     pub fn inject(&self, fault: PutFault) {
-        self.set_failing_puts(match fault {
-            PutFault::Next(count) => count,
-            PutFault::UntilCleared => usize::MAX,
-        });
+        self.0.faults.set(Some(fault));
     }
 
     /// Lets puts succeed again.
     pub fn clear_faults(&self) {
-        self.set_failing_puts(0);
+        self.0.faults.set(None);
     }
 
     /// How long a second of this account takes, in seconds.
@@ -202,27 +215,15 @@ impl Queues {
     pub fn time_scale(&self) -> f64 {
         match &self.0.backend {
             Backend::Memory(memory) => memory.time_scale(),
+            Backend::Rest(_) => 1.0,
         }
     }
 
     /// Waits until a queue in memory has a visible message; of another account nobody hears, so it waits for `poll`.
-    pub(crate) async fn wait_for_message(&self, queue: &str, _poll: Duration) {
+    pub(crate) async fn wait_for_message(&self, queue: &str, poll: Duration) {
         match &self.0.backend {
             Backend::Memory(memory) => memory.wait_for_message(queue).await,
+            Backend::Rest(_) => tokio::time::sleep(poll).await,
         }
-    }
-
-    fn set_failing_puts(&self, count: usize) {
-        *self.0.failing_puts.lock().unwrap_or_else(PoisonError::into_inner) = count;
-    }
-
-    fn spend_fault(&self) -> Result<(), QueueError> {
-        let mut left = self.0.failing_puts.lock().unwrap_or_else(PoisonError::into_inner);
-        match *left {
-            0 => return Ok(()),
-            usize::MAX => {}
-            _ => *left -= 1,
-        }
-        Err(QueueError::service(503, "ServerBusy"))
     }
 }

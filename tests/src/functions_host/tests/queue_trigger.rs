@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use super::*;
+use crate::azurite::tests::azurite;
 use crate::storage_queue::PutOptions;
+use crate::storage_queue::tests::behaviours::until;
 
 /// A script root with one queue function and these settings in host.json.
 fn work(settings: Value) -> ScriptRoot {
@@ -184,6 +186,33 @@ async fn a_message_goes_round_from_an_output_to_its_trigger() {
     assert_eq!(reqwest::Client::new().post(url).send().await.unwrap().status(), 200);
     host.wait_for_invocations("work", 1, LIMIT).await.unwrap();
     assert_eq!(envelopes(&host, 2).await[1]["Data"]["job"], "\"<b> & \\\"c\\\"\"");
+}
+
+#[tokio::test]
+async fn messages_of_azurite_are_tried_again_deleted_and_poisoned_as_those_in_memory() {
+    let Some(azurite) = azurite().await else { return };
+    let mut function = http("device", "post");
+    let output = json!({"type": "queue", "direction": "out", "name": "parked", "queueName": "jobs"});
+    function["bindings"].as_array_mut().unwrap().push(output);
+    let root = work(json!({"maxDequeueCount": 2, "maxPollingInterval": "00:00:00.1"}));
+    root.write("device/function.json", &function);
+    let parked = json!({"body": {"Outputs": {"parked": ["{\"a\":1}"]}}});
+    let script = json!({"device": [parked], "work": [{"status": 500}, {}, {"status": 500}]});
+    let (mut options, _) = options(&root, script, &[]).await;
+    let queues = azurite.queues().unwrap();
+    options.queues.insert("AzureWebJobsStorage".to_owned(), queues.clone());
+    let host = FunctionsHost::start(options).await.unwrap();
+    let url = format!("{}/api/device?code={}", host.url(), host.function_key());
+    for finished in [2, 4] {
+        assert_eq!(reqwest::Client::new().post(&url).send().await.unwrap().status(), 200);
+        host.wait_for_invocations("work", finished, LIMIT).await.unwrap();
+        until(async || queues.approximate_count("jobs").await == Ok(0)).await;
+    }
+    let outcomes: Vec<_> = host.wait_for_invocations("work", 4, LIMIT).await.unwrap();
+    let outcomes: Vec<_> = outcomes.into_iter().map(|one| (one.retry_count, one.succeeded)).collect();
+    assert_eq!(outcomes, [(0, false), (1, true), (0, false), (1, false)]);
+    let poison = queues.peek("jobs-poison", 32).await.unwrap();
+    assert_eq!((poison.len(), poison[0].text.as_str()), (1, "eyJhIjoxfQ=="));
 }
 
 #[tokio::test]

@@ -1,12 +1,25 @@
 //! One table of behaviours, for every backend.
 
-mod behaviours;
+pub(crate) mod behaviours;
 
 use super::*;
+use crate::azurite::tests::azurite;
 
 #[tokio::test]
 async fn queues_in_memory_behave_as_the_service() {
     behaviours::check_all(&Queues::in_memory_at(0.1)).await;
+}
+
+#[tokio::test]
+async fn queues_of_azurite_behave_as_the_service() {
+    let Some(azurite) = azurite().await else { return };
+    behaviours::check_all(&azurite.queues().unwrap()).await;
+    let wrong_key = azurite.connection_string().replace("AccountKey=Eby8", "AccountKey=eby8");
+    let refused = Queues::connect(&wrong_key).unwrap().approximate_count("jobs").await;
+    assert_eq!(refused, Err(QueueError::service(403, "AuthenticationFailed")));
+    let queues = azurite.queues().unwrap();
+    drop(azurite);
+    behaviours::until(async || matches!(queues.peek("jobs", 1).await, Err(QueueError::NoAnswer(_)))).await;
 }
 
 #[tokio::test]
