@@ -20,6 +20,7 @@ pub mod invocation;
 pub mod iot_hub;
 pub mod json;
 pub mod parking;
+pub mod record;
 mod redeliver;
 pub mod secret;
 pub mod settings;

@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use super::standing::Standings;
 use super::{ConnectionString, DeviceId, DeviceToCloudMessage};
 use crate::error::{Error, Peer, Retry};
-use crate::health::PeerRecord;
+use crate::record::PeerRecord;
 
 /// Part of the time left that a single request may take, so that a connection gone silent leaves time for another.
 const ATTEMPT: f64 = 0.75;

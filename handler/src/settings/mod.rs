@@ -19,7 +19,7 @@ pub use message_types::MessageTypes;
 use crate::http::read_ca_file;
 use crate::iot_hub::ConnectionString;
 use crate::secret::Secret;
-use crate::tts::package::is_id;
+use crate::tts::id::is_id;
 
 /// Every setting there is. README, the sample, and the deployment list exactly these.
 pub const NAMES: [&str; 12] = [

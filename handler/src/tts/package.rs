@@ -11,10 +11,11 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::error_body::ApiError;
+use super::id::is_id;
 use crate::circuit::Circuit;
 use crate::error::{Error, OPERATOR, Peer, Retry};
-use crate::health::PeerRecord;
 use crate::http::{error_body, transport_failure};
+use crate::record::PeerRecord;
 use crate::secret::Secret;
 
 /// Longest a submission may take; the host retries the batch afterwards.
@@ -75,17 +76,6 @@ impl PackageEvent {
     pub fn size(&self) -> usize {
         self.body.get().len() + 1024
     }
-}
-
-/// Whether `id` is a device, application or gateway id of The Things Stack.
-#[must_use]
-pub fn is_id(id: &str) -> bool {
-    let is_legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (3..=36).contains(&id.len())
-        && id.chars().all(is_legal)
-        && !id.starts_with('-')
-        && !id.ends_with('-')
-        && !id.contains("--")
 }
 
 /// What became of a submission.
@@ -195,18 +185,6 @@ fn unavailable(what: String, retry: Retry) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ids_follow_the_things_stacks_rule() {
-        let longest = "a".repeat(36);
-        for id in ["abc", "eui-70b3d57ed0000001", "a-1", "0-0-0", &longest] {
-            assert!(is_id(id), "{id}");
-        }
-        let too_long = "a".repeat(37);
-        for id in ["", "ab", "Sensor-1", "a_b", "-ab", "ab-", "a--b", "a.b", "größe", &too_long] {
-            assert!(!is_id(id), "{id}");
-        }
-    }
 
     #[test]
     fn the_endpoint_is_built_from_a_base_url_with_or_without_a_path_before_the_api() {
