@@ -34,6 +34,12 @@ enum State {
     HalfOpen { since: Instant, pause: Duration, reason: String },
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Ordinary,
+    Probe,
+}
+
 impl Circuit {
     /// A closed circuit.
     #[must_use]
@@ -41,43 +47,44 @@ impl Circuit {
         Self { peer, state: Mutex::new(State::Closed { failures: 0 }) }
     }
 
-    /// Lets a call through, or says why not. After the pause one call goes as a probe.
+    /// Makes a call unless the circuit is open. After the pause one call goes as a probe.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] while the circuit is open.
-    pub fn admit(&self) -> Result<(), Error> {
+    /// The call's own, or [`Error::Unavailable`] while the circuit is open.
+    pub async fn call<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let role = self.admit()?;
+        let result = call.await;
+        match &result {
+            Err(error) if error.is_worth_retrying_now() => self.failed(role, &error.to_string()),
+            // Whatever else it said, the peer answered.
+            Ok(_) | Err(_) => *self.lock() = State::Closed { failures: 0 },
+        }
+        result
+    }
+
+    fn admit(&self) -> Result<Role, Error> {
         let mut state = self.lock();
         let now = Instant::now();
         match &*state {
-            State::Closed { .. } => Ok(()),
-            State::Open { until, pause, reason } if *until <= now => {
+            State::Closed { .. } => Ok(Role::Ordinary),
+            State::Open { until, reason, .. } if *until > now => Err(self.refusal(reason, *until - now)),
+            State::HalfOpen { since, pause, reason } if *since + PROBE_LIMIT > now => Err(self.refusal(reason, *pause)),
+            State::Open { pause, reason, .. } | State::HalfOpen { pause, reason, .. } => {
                 *state = State::HalfOpen { since: now, pause: *pause, reason: reason.clone() };
-                Ok(())
+                Ok(Role::Probe)
             }
-            State::HalfOpen { since, pause, reason } if *since + PROBE_LIMIT <= now => {
-                *state = State::HalfOpen { since: now, pause: *pause, reason: reason.clone() };
-                Ok(())
-            }
-            State::Open { until, reason, .. } => Err(self.refusal(reason, *until - now)),
-            State::HalfOpen { pause, reason, .. } => Err(self.refusal(reason, *pause)),
         }
     }
 
-    /// The peer answered, whatever it said.
-    pub fn answered(&self) {
-        *self.lock() = State::Closed { failures: 0 };
-    }
-
-    /// The peer is down, as far as one call can tell.
-    pub fn failed(&self, reason: &str) {
+    /// The peer is down, as far as one call can tell. Calls under way when the circuit opened have no say any more.
+    fn failed(&self, role: Role, reason: &str) {
         let mut state = self.lock();
         let open = |pause| State::Open { until: Instant::now() + pause, pause, reason: reason.to_owned() };
-        let next = match &*state {
-            State::Closed { failures } if failures + 1 < FAILURES => State::Closed { failures: failures + 1 },
-            State::Closed { .. } => open(FIRST_PAUSE),
-            State::HalfOpen { pause, .. } => open((*pause * 2).min(LONGEST_PAUSE)),
-            // A call that was under way when the circuit opened.
-            State::Open { .. } => return,
+        let next = match (&*state, role) {
+            (State::Closed { failures }, _) if failures + 1 < FAILURES => State::Closed { failures: failures + 1 },
+            (State::Closed { .. }, _) => open(FIRST_PAUSE),
+            (State::HalfOpen { pause, .. }, Role::Probe) => open((*pause * 2).min(LONGEST_PAUSE)),
+            (State::HalfOpen { .. }, Role::Ordinary) | (State::Open { .. }, _) => return,
         };
         *state = next;
     }
@@ -112,9 +119,23 @@ impl Circuit {
 mod tests {
     use super::*;
 
-    fn opened() -> Circuit {
+    async fn fail(circuit: &Circuit) -> Error {
+        let what = "timed out".to_owned();
+        circuit
+            .call(async { Err::<(), _>(Error::Unavailable { peer: Peer::IotHub, what, retry: Retry::Soon }) })
+            .await
+            .unwrap_err()
+    }
+
+    async fn answer(circuit: &Circuit) -> Result<(), Error> {
+        circuit.call(async { Ok(()) }).await
+    }
+
+    async fn opened() -> Circuit {
         let circuit = Circuit::new(Peer::IotHub);
-        (0..FAILURES).for_each(|_| circuit.failed("timed out"));
+        for _ in 0..FAILURES {
+            fail(&circuit).await;
+        }
         circuit
     }
 
@@ -122,42 +143,69 @@ mod tests {
     async fn five_failures_in_a_row_open_it_and_an_answer_between_them_does_not() {
         let circuit = Circuit::new(Peer::IotHub);
         for _ in 0..3 {
-            (1..FAILURES).for_each(|_| circuit.failed("timed out"));
-            circuit.answered();
+            for _ in 1..FAILURES {
+                fail(&circuit).await;
+            }
+            assert!(answer(&circuit).await.is_ok());
         }
-        assert!(circuit.admit().is_ok());
-        let reason = opened().admit().unwrap_err();
+        let reason = answer(&opened().await).await.unwrap_err();
         assert!(reason.to_string().contains("timed out") && !reason.is_worth_retrying_now(), "{reason}");
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_an_answer() {
+        let circuit = Circuit::new(Peer::IotHub);
+        for _ in 0..20 {
+            let refused = Error::Refused { peer: Peer::IotHub, what: "no".to_owned() };
+            assert!(circuit.call(async { Err::<(), _>(refused) }).await.is_err());
+        }
+        assert_eq!(circuit.report(), json!("closed"));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn after_the_pause_one_probe_goes_and_its_answer_closes_it() {
-        let circuit = opened();
+        let circuit = opened().await;
         tokio::time::advance(FIRST_PAUSE).await;
-        assert!(circuit.admit().is_ok());
-        assert!(circuit.admit().is_err(), "one probe at a time");
-        circuit.answered();
-        assert!(circuit.admit().is_ok() && circuit.admit().is_ok());
+        let probe = circuit.call(async {
+            assert!(answer(&circuit).await.is_err(), "one probe at a time");
+            Ok(())
+        });
+        assert!(probe.await.is_ok());
+        assert!(answer(&circuit).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn every_failed_probe_doubles_the_pause_up_to_a_minute() {
-        let circuit = opened();
+        let circuit = opened().await;
         for pause in [5, 10, 20, 40, 60, 60] {
             tokio::time::advance(Duration::from_secs(pause) - Duration::from_millis(1)).await;
             assert!(circuit.admit().is_err(), "{pause}");
             tokio::time::advance(Duration::from_millis(1)).await;
-            assert!(circuit.admit().is_ok(), "{pause}");
-            circuit.failed("still down");
+            fail(&circuit).await;
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_probe_that_never_comes_back_makes_way_for_another() {
-        let circuit = opened();
+    async fn only_the_probe_has_a_say_while_it_is_under_way() {
+        let circuit = Circuit::new(Peer::IotHub);
+        let before = circuit.admit().unwrap();
+        for _ in 0..FAILURES {
+            fail(&circuit).await;
+        }
         tokio::time::advance(FIRST_PAUSE).await;
-        assert!(circuit.admit().is_ok());
+        let probe = circuit.admit().unwrap();
+        circuit.failed(before, "a call from before");
+        assert!(circuit.report()["probing_after"].is_string(), "{}", circuit.report());
+        circuit.failed(probe, "still down");
+        assert_eq!(circuit.report()["open_for_seconds"], 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_never_comes_back_makes_way_for_another() {
+        let circuit = opened().await;
+        tokio::time::advance(FIRST_PAUSE).await;
+        assert_eq!(circuit.admit().unwrap(), Role::Probe);
         tokio::time::advance(PROBE_LIMIT).await;
-        assert!(circuit.admit().is_ok());
+        assert_eq!(circuit.admit().unwrap(), Role::Probe);
     }
 }

@@ -23,6 +23,12 @@ impl fmt::Display for Peer {
     }
 }
 
+/// At most `most_bytes` of a text, ending at a character, for what others write into our messages.
+#[must_use]
+pub fn shortened(text: &str, most_bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(most_bytes)]
+}
+
 /// How long what only an operator can mend is left alone.
 pub const OPERATOR: Duration = Duration::from_secs(60);
 

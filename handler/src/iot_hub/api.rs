@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::credential::Credential;
 use super::refusal::Refusal;
 use super::{API_VERSION, ConnectionString, DeviceId, DeviceToCloudMessage};
-use crate::circuit::Circuit;
 use crate::error::{Error, Peer, Retry};
 use crate::http::transport_failure;
 
@@ -53,15 +52,12 @@ pub(super) struct HubApi {
     http: Client,
     base_url: String,
     credential: Credential,
-    /// Whether the hub is worth calling.
-    pub(super) circuit: Circuit,
 }
 
 impl HubApi {
     pub(super) fn new(http: Client, connection_string: &ConnectionString, port: u16) -> Self {
         let base_url = format!("https://{}:{port}", connection_string.host_name);
-        let circuit = Circuit::new(Peer::IotHub);
-        Self { http, base_url, credential: Credential::new(connection_string), circuit }
+        Self { http, base_url, credential: Credential::new(connection_string) }
     }
 
     pub(super) fn policy_name(&self) -> &str {
@@ -78,8 +74,12 @@ impl HubApi {
         let response = self.answer(request.body(message.body.clone()), timeout).await?;
         match response.status().as_u16() {
             204 => Ok(Sent::Accepted),
-            401 | 404 => Ok(Sent::UnknownDevice(Refusal::read(response).await)),
-            _ => Err(Refusal::read(response).await.into_error()),
+            _ => match Refusal::read(response).await {
+                refusal if refusal.status == 401 || refusal.is_about_a_missing_device() => {
+                    Ok(Sent::UnknownDevice(refusal))
+                }
+                refusal => Err(refusal.into_error()),
+            },
         }
     }
 
@@ -115,9 +115,11 @@ impl HubApi {
                 Some(Body { status }) if status == "disabled" => Ok(Identity::Disabled),
                 _ => Err(unavailable("found no status enabled or disabled in a device identity".to_owned())),
             },
-            404 => Ok(Identity::Missing),
-            401 => Ok(Identity::Unauthorized(Refusal::read(response).await)),
-            _ => Err(Refusal::read(response).await.into_error()),
+            _ => match Refusal::read(response).await {
+                refusal if refusal.is_about_a_missing_device() => Ok(Identity::Missing),
+                refusal if refusal.status == 401 => Ok(Identity::Unauthorized(refusal)),
+                refusal => Err(refusal.into_error()),
+            },
         }
     }
 
@@ -130,8 +132,10 @@ impl HubApi {
                 Some(twin @ Value::Object(_)) => Ok(Some(twin)),
                 _ => Err(unavailable("found no twin in its answer to a request for one".to_owned())),
             },
-            404 => Ok(None),
-            _ => Err(Refusal::read(response).await.into_error()),
+            _ => match Refusal::read(response).await {
+                refusal if refusal.is_about_a_missing_device() => Ok(None),
+                refusal => Err(refusal.into_error()),
+            },
         }
     }
 
@@ -140,23 +144,8 @@ impl HubApi {
     }
 
     async fn answer(&self, request: RequestBuilder, timeout: Duration) -> Result<Response, Error> {
-        self.circuit.admit()?;
         let request = request.header(AUTHORIZATION, self.credential.authorization()).timeout(timeout);
-        match request.send().await {
-            Ok(response) if response.status().is_server_error() => {
-                self.circuit.failed(&format!("status {}", response.status().as_u16()));
-                Ok(response)
-            }
-            Ok(response) => {
-                self.circuit.answered();
-                Ok(response)
-            }
-            Err(reason) => {
-                let reason = transport_failure(reason);
-                self.circuit.failed(&reason);
-                Err(unavailable(reason))
-            }
-        }
+        request.send().await.map_err(|reason| unavailable(transport_failure(reason)))
     }
 }
 

@@ -1,26 +1,45 @@
-//! The way to the registry, the hub's scarcest resource: few at a time, and nobody while our credential is refused.
+//! The way to the registry, the hub's scarcest resource: one device at a time, within a budget, and nobody while our
+//! credential is refused.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
+use super::DeviceId;
 use crate::error::{Error, Peer, Retry};
-
-/// Devices that may be settled with the registry at once. Each takes at most two registry calls, so a credential
-/// found wrong has cost at most four, however many devices were waiting.
-const DEVICES_AT_ONCE: usize = 2;
 
 /// How long the registry is left alone once our credential was refused.
 pub(super) const CLOSED_FOR: Duration = Duration::from_secs(60);
 
-/// Lets a delivery through to the registry.
+/// Lets a delivery through to the registry. One at a time: each takes at most two registry calls, so a credential found
+/// wrong has cost at most four, however many devices were waiting.
 #[derive(Debug)]
 pub(super) struct RegistryGate {
-    slots: Semaphore,
-    closed: Mutex<Option<Closed>>,
-    budget: Mutex<Budget>,
+    slot: Semaphore,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    closed: Option<Closed>,
+    suspected: Option<(DeviceId, Instant)>,
+    budget: Budget,
+}
+
+/// Which of the hub's APIs does not accept our credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Device,
+    Registry,
+}
+
+#[derive(Debug)]
+struct Closed {
+    side: Side,
+    at: Instant,
+    reason: String,
 }
 
 /// Registry calls left; they come back evenly over a minute.
@@ -46,65 +65,79 @@ impl Budget {
     }
 }
 
-#[derive(Debug)]
-struct Closed {
-    until: Instant,
-    reason: String,
-}
-
 impl RegistryGate {
     pub(super) fn new(calls_per_minute: u32) -> Self {
         let left = f64::from(calls_per_minute);
         let budget = Budget { per_minute: calls_per_minute, left, counted_at: Instant::now() };
-        Self { slots: Semaphore::new(DEVICES_AT_ONCE), closed: Mutex::new(None), budget: Mutex::new(budget) }
+        Self { slot: Semaphore::new(1), state: Mutex::new(State { closed: None, suspected: None, budget }) }
     }
 
-    /// Accounts for one registry call about to be made.
-    pub(super) fn spend(&self) -> Result<(), Error> {
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        budget.take(Instant::now()).map_err(|wait| Error::Unavailable {
-            peer: Peer::IotHub,
-            what: format!("this minute's {} registry calls are used up", budget.per_minute),
-            retry: Retry::After(wait),
-        })
-    }
-
-    /// Waits for a slot until `deadline`.
+    /// Waits for the slot until `deadline`.
     pub(super) async fn enter(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Error> {
         self.check()?;
-        let slot = timeout_at(deadline, self.slots.acquire()).await;
-        let slot = slot.ok().and_then(Result::ok).ok_or_else(|| Error::Unavailable {
-            peer: Peer::IotHub,
-            what: "other devices are still being created; this one's turn did not come in time".to_owned(),
-            retry: Retry::After(Duration::from_secs(1)),
+        let slot = timeout_at(deadline, self.slot.acquire()).await;
+        let slot = slot.ok().and_then(Result::ok).ok_or_else(|| {
+            let what = "other devices are still being created; this one's turn did not come in time".to_owned();
+            unavailable(what, Duration::from_secs(1))
         })?;
         self.check()?;
         Ok(slot)
     }
 
-    /// Closes the way for everybody.
-    pub(super) fn close(&self, reason: String) -> Error {
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        *closed = Some(Closed { until: Instant::now() + CLOSED_FOR, reason: reason.clone() });
-        refused(reason, CLOSED_FOR)
+    /// Accounts for one registry call about to be made.
+    pub(super) fn spend(&self) -> Result<(), Error> {
+        let budget = &mut self.lock().budget;
+        let per_minute = budget.per_minute;
+        budget
+            .take(Instant::now())
+            .map_err(|wait| unavailable(format!("this minute's {per_minute} registry calls are used up"), wait))
     }
 
-    /// Opens it again: the hub has just accepted our credential.
-    pub(super) fn open(&self) {
-        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// A device may not send though it should. Whether a second one is in the same case, so that it is not the device.
+    pub(super) fn suspect(&self, device_id: &DeviceId) -> bool {
+        let mut state = self.lock();
+        match &state.suspected {
+            Some((first, at)) if at.elapsed() < CLOSED_FOR => first != device_id,
+            _ => {
+                state.suspected = Some((device_id.clone(), Instant::now()));
+                false
+            }
+        }
+    }
+
+    /// Closes the way for everybody.
+    pub(super) fn close(&self, side: Side, reason: String) -> Error {
+        self.lock().closed = Some(Closed { side, at: Instant::now(), reason: reason.clone() });
+        unavailable(reason, CLOSED_FOR)
+    }
+
+    /// The hub has accepted a message offered at `offered_at`: whatever was thought of our credential on the device side
+    /// before that is wrong.
+    pub(super) fn note_accepted(&self, offered_at: Instant) {
+        let mut state = self.lock();
+        if state.closed.as_ref().is_some_and(|closed| closed.side == Side::Device && closed.at < offered_at) {
+            state.closed = None;
+        }
+        if state.suspected.as_ref().is_some_and(|(_, at)| *at < offered_at) {
+            state.suspected = None;
+        }
     }
 
     fn check(&self) -> Result<(), Error> {
-        match &*self.closed.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(closed) if closed.until > Instant::now() => {
-                Err(refused(closed.reason.clone(), closed.until - Instant::now()))
+        match &self.lock().closed {
+            Some(closed) if closed.at.elapsed() < CLOSED_FOR => {
+                Err(unavailable(closed.reason.clone(), CLOSED_FOR - closed.at.elapsed()))
             }
             _ => Ok(()),
         }
     }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn refused(what: String, wait: Duration) -> Error {
+fn unavailable(what: String, wait: Duration) -> Error {
     Error::Unavailable { peer: Peer::IotHub, what, retry: Retry::After(wait) }
 }
 
@@ -123,14 +156,37 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_closed_gate_opens_after_its_time_or_when_the_credential_is_accepted() {
+    async fn a_closed_gate_opens_after_its_time() {
         let gate = RegistryGate::new(60);
-        gate.close("policy refused".to_owned());
+        gate.close(Side::Registry, "policy refused".to_owned());
         assert!(gate.enter(Instant::now()).await.is_err());
         tokio::time::advance(CLOSED_FOR).await;
         assert!(gate.enter(Instant::now()).await.is_ok());
-        gate.close("policy refused".to_owned());
-        gate.open();
-        assert!(gate.enter(Instant::now()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_message_offered_after_the_closing_opens_it_and_only_on_the_device_side() {
+        for (side, opens) in [(Side::Device, true), (Side::Registry, false)] {
+            let gate = RegistryGate::new(60);
+            let before = Instant::now();
+            tokio::time::advance(Duration::from_millis(1)).await;
+            gate.close(side, "policy refused".to_owned());
+            tokio::time::advance(Duration::from_millis(1)).await;
+            gate.note_accepted(before);
+            assert!(gate.enter(Instant::now()).await.is_err(), "{side:?}");
+            gate.note_accepted(Instant::now());
+            assert_eq!(gate.enter(Instant::now()).await.is_ok(), opens, "{side:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_device_is_no_proof_against_the_credential_and_a_second_one_is() {
+        let gate = RegistryGate::new(60);
+        let device = |id| DeviceId::new(id).unwrap();
+        assert!(!gate.suspect(&device("sensor-1")));
+        assert!(!gate.suspect(&device("sensor-1")));
+        assert!(gate.suspect(&device("sensor-2")));
+        tokio::time::advance(CLOSED_FOR).await;
+        assert!(!gate.suspect(&device("sensor-2")), "a minute later it begins anew");
     }
 }

@@ -7,6 +7,7 @@ mod credential;
 mod device_id;
 pub mod event;
 mod gate;
+mod introduction;
 pub mod message;
 mod refusal;
 mod sas;

@@ -6,11 +6,17 @@ use reqwest::Response;
 use reqwest::header::RETRY_AFTER;
 use serde::Deserialize;
 
-use crate::error::{Error, OPERATOR, Peer, Retry};
+use crate::error::{Error, OPERATOR, Peer, Retry, shortened};
 use crate::http::error_body;
 
 /// The hub's advice when throttled; it sends no `Retry-After`.
 const THROTTLED: Duration = Duration::from_secs(10);
+
+/// Longest wait believed, whatever `Retry-After` says.
+const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
+/// Longest message kept of an error, in bytes.
+const MAX_MESSAGE: usize = 500;
 
 /// A status other than the one asked for, and why.
 #[derive(Debug)]
@@ -36,10 +42,17 @@ impl Refusal {
         let code = header("iothub-errorcode").unwrap_or_default();
         let retry_after =
             header(RETRY_AFTER.as_str()).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        let retry_after = retry_after.map(|wait| wait.min(LONGEST_WAIT));
         let status = response.status().as_u16();
         let envelope: Envelope = serde_json::from_str(&error_body(response).await).unwrap_or_default();
         let message = format!("{} {}", envelope.message, envelope.exception_message).trim().to_owned();
+        let message = shortened(&message, MAX_MESSAGE).to_owned();
         Self { status, code, message, retry_after }
+    }
+
+    /// Whether the hub says that there is no such device. Another server's 404 says nothing about devices.
+    pub(super) fn is_about_a_missing_device(&self) -> bool {
+        self.status == 404 && self.code == "DeviceNotFound"
     }
 
     /// The reason as one line for a person; the hub's tracking id is in it.
@@ -57,7 +70,7 @@ impl Refusal {
             (403, "DeviceDisabled") => Error::Refused { peer: Peer::IotHub, what },
             // An IP filter, local authentication switched off: nothing the message can help.
             (401 | 403, _) => unavailable(Retry::After(OPERATOR)),
-            (408, _) => unavailable(Retry::Soon),
+            (404 | 408, _) => unavailable(Retry::Soon),
             (400..=499, _) => Error::Refused { peer: Peer::IotHub, what },
             // 5xx, and whatever the API does not document (a proxy's 200 or 302).
             _ => unavailable(Retry::Soon),

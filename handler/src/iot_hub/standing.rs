@@ -17,10 +17,14 @@ const CAPACITY: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// still offered to the hub.
 const DISABLED_FOR: Duration = Duration::from_secs(5 * 60);
 
+/// How long a device that is enabled, and refused all the same, costs no registry call.
+pub(super) const REFUSED_FOR: Duration = Duration::from_secs(60);
+
 #[derive(Debug, Clone, Copy)]
 enum Standing {
     KnownSince(Instant),
     DisabledAt(Instant),
+    RefusedAt(Instant),
 }
 
 #[derive(Debug)]
@@ -35,6 +39,10 @@ impl Standings {
         self.lock().put(device_id.clone(), Standing::KnownSince(Instant::now()));
     }
 
+    pub(super) fn note_refused(&self, device_id: &DeviceId) {
+        self.lock().put(device_id.clone(), Standing::RefusedAt(Instant::now()));
+    }
+
     pub(super) fn note_disabled(&self, device_id: &DeviceId) {
         self.lock().put(device_id.clone(), Standing::DisabledAt(Instant::now()));
     }
@@ -42,6 +50,10 @@ impl Standings {
     /// Whether the registry was found to have the device after `since`.
     pub(super) fn is_known_since(&self, device_id: &DeviceId, since: Instant) -> bool {
         matches!(self.lock().get(device_id), Some(Standing::KnownSince(at)) if *at >= since)
+    }
+
+    pub(super) fn is_refused(&self, device_id: &DeviceId) -> bool {
+        matches!(self.lock().get(device_id), Some(Standing::RefusedAt(at)) if at.elapsed() < REFUSED_FOR)
     }
 
     pub(super) fn is_disabled(&self, device_id: &DeviceId) -> bool {

@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, Time};
 
 use super::compression::{compressed, decompressed};
-use crate::error::{Error, Retry};
+use crate::error::{Error, Retry, shortened};
 
 /// Largest item, in bytes: a queue message holds 64 KB, and the Functions host writes it in base64. A little less, so
 /// that nobody's idea of a kilobyte matters.
@@ -72,7 +72,7 @@ impl Item {
     pub fn new<T: Serialize>(kind: Kind, error: &Error, now: OffsetDateTime, original: &T) -> Self {
         Self {
             kind,
-            reason: shortened(&error.to_string()),
+            reason: shortened(&error.to_string(), MAX_REASON).to_owned(),
             error: error.kind().to_owned(),
             first_seen: text(now),
             attempts: 1,
@@ -94,7 +94,7 @@ impl Item {
     #[must_use]
     pub fn failed_again(self, error: &Error, attempts: u64, now: OffsetDateTime) -> Self {
         Self {
-            reason: shortened(&error.to_string()),
+            reason: shortened(&error.to_string(), MAX_REASON).to_owned(),
             error: error.kind().to_owned(),
             attempts,
             not_before: not_before(error, now),
@@ -164,10 +164,6 @@ fn not_before(error: &Error, now: OffsetDateTime) -> Option<String> {
         Retry::After(wait) => Some(text(now + wait)),
         Retry::NextDay => Some(text(now.date().next_day()?.with_time(Time::MIDNIGHT).assume_utc())),
     }
-}
-
-fn shortened(reason: &str) -> String {
-    reason.get(..reason.floor_char_boundary(MAX_REASON)).unwrap_or(reason).to_owned()
 }
 
 #[cfg(test)]

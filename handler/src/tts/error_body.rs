@@ -4,6 +4,11 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::error::shortened;
+
+/// Longest message kept of an error, in bytes.
+const MAX_MESSAGE: usize = 500;
+
 /// An API error. A proxy's HTML, or a body without details, leaves everything but the status empty.
 #[derive(Debug, Default)]
 pub struct ApiError {
@@ -11,13 +16,18 @@ pub struct ApiError {
     pub status: u16,
     /// Innermost namespace and name, e.g. `pkg/errors:validation`; match on the name.
     pub name: String,
+    code: u32,
     message: String,
     correlation_id: String,
 }
 
+/// gRPC code of a request that was right, at a wrong time.
+const FAILED_PRECONDITION: u32 = 9;
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Body {
+    code: u32,
     message: String,
     details: Vec<Details>,
 }
@@ -40,7 +50,14 @@ impl ApiError {
         let correlation_id = details.correlation_id.clone();
         let root = innermost(details);
         let name = if root.name.is_empty() { String::new() } else { format!("{}:{}", root.namespace, root.name) };
-        Self { status, name, message: body.message, correlation_id }
+        let message = shortened(&body.message, MAX_MESSAGE).to_owned();
+        Self { status, name, code: body.code, message, correlation_id }
+    }
+
+    /// Whether the request was right and something an operator can mend was not; this API answers that with 400 too.
+    #[must_use]
+    pub fn is_about_the_state(&self) -> bool {
+        self.code == FAILED_PRECONDITION
     }
 
     /// Whether the token itself is malformed, which this API answers with 400 like a bad request.
@@ -84,7 +101,8 @@ mod tests {
         let error = ApiError::read(400, body);
         assert_eq!(error.name, "pkg/errors:validation");
         assert_eq!(error.to_string(), "status 400 pkg/errors:validation (invalid), correlation id 5f0c");
-        assert!(!error.is_about_the_token());
+        assert!(!error.is_about_the_token() && !error.is_about_the_state());
+        assert!(ApiError::read(400, r#"{"code":9,"message":"not now"}"#).is_about_the_state());
     }
 
     #[test]

@@ -21,6 +21,9 @@ use crate::secret::Secret;
 /// Longest a submission may take; the host retries the batch afterwards.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Longest wait believed, whatever `X-Rate-Limit-Retry` says.
+const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
 /// One event as the package takes it.
 #[derive(Debug, Clone, Serialize)]
 pub struct PackageEvent {
@@ -119,7 +122,7 @@ impl Package {
     /// # Errors
     /// [`Error::Unavailable`] when the request as such could not be made or was not let in.
     pub async fn submit(&self, events: &[&PackageEvent]) -> Result<Submission, Error> {
-        let result = self.post(events).await;
+        let result = self.circuit.call(self.post(events)).await;
         match &result {
             Ok(_) => self.record.succeeded(),
             Err(error) => self.record.failed(&error.to_string()),
@@ -132,21 +135,11 @@ impl Package {
         struct Request<'a> {
             events: &'a [&'a PackageEvent],
         }
-        self.circuit.admit()?;
         let body = serde_json::to_vec(&Request { events }).expect("events hold only JSON");
         let request = self.http.post(self.url.clone()).timeout(TIMEOUT).bearer_auth(self.api_key.expose());
         let response = request.header(CONTENT_TYPE, "application/json").body(body).send().await;
-        let response = response.map_err(|reason| {
-            let reason = transport_failure(reason);
-            self.circuit.failed(&reason);
-            unavailable(reason, Retry::Soon)
-        })?;
+        let response = response.map_err(|reason| unavailable(transport_failure(reason), Retry::Soon))?;
         let status = response.status().as_u16();
-        if status >= 500 && status != 501 {
-            self.circuit.failed(&format!("status {status}"));
-        } else {
-            self.circuit.answered();
-        }
         if status == 200 {
             return Ok(Submission::Accepted);
         }
@@ -154,6 +147,9 @@ impl Package {
         let error = ApiError::read(status, &error_body(response).await);
         match status {
             400 if error.is_about_the_token() => Err(not_let_in(&error, "TTS_API_KEY is not an API key")),
+            400 if error.is_about_the_state() => {
+                Err(not_let_in(&error, "check the package azure-iot-hub in the Console"))
+            }
             400 | 413 | 422 => Ok(Submission::Rejected(error)),
             401 | 403 => Err(not_let_in(&error, "check TTS_API_KEY and its rights")),
             404 | 501 => Err(not_let_in(
@@ -170,7 +166,7 @@ impl Package {
 /// Seconds until the next request is allowed; this API has its own header instead of `Retry-After`.
 fn rate_limit_retry(headers: &HeaderMap) -> Duration {
     let seconds = headers.get("X-Rate-Limit-Retry").and_then(|value| value.to_str().ok()?.parse().ok());
-    seconds.map_or(Duration::from_secs(1), Duration::from_secs)
+    seconds.map_or(Duration::from_secs(1), Duration::from_secs).min(LONGEST_WAIT)
 }
 
 /// An operator can mend it, so the events are worth keeping.
