@@ -21,5 +21,6 @@ pub mod json;
 pub mod parking;
 pub mod secret;
 pub mod settings;
+pub mod storage_queue;
 pub mod tts;
 mod uplink;
