@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
+use tokio::process::Command;
 use url::Url;
 
 use super::message::{messages_in, put_body};
@@ -47,10 +48,15 @@ impl QueueService {
     /// # Errors
     /// A sentence if the Azure CLI gives no token.
     pub async fn open(http: Client, account: Account) -> Result<Arc<Self>, String> {
+        Self::open_with(http, account, azure_login::az()).await
+    }
+
+    /// The same with `az` in the Azure CLI's place.
+    pub(super) async fn open_with(http: Client, account: Account, az: Command) -> Result<Arc<Self>, String> {
         let access = match account.credential {
             Credential::SharedKey { account_name, key } => Access::SharedKey { account_name, key },
             Credential::SharedAccessSignature(signature) => Access::SharedAccessSignature(signature),
-            Credential::AzureLogin => Access::Bearer(azure_login::token(azure_login::az()).await?),
+            Credential::AzureLogin => Access::Bearer(azure_login::token(az).await?),
         };
         Ok(Arc::new(Self { http, endpoint: account.queue_endpoint, access }))
     }

@@ -34,6 +34,7 @@ struct Queues {
 #[derive(Debug, Clone)]
 pub(crate) struct StandIn {
     queues: Arc<Mutex<Queues>>,
+    endpoint: String,
     service: Arc<QueueService>,
 }
 
@@ -43,17 +44,22 @@ impl StandIn {
         Self::start_with("AccountName=devstoreaccount1;AccountKey=aHVudGVyMg==").await
     }
 
-    /// The same, opened with that credential.
+    /// The same, opened with that credential of a connection string.
     pub(crate) async fn start_with(credential: &str) -> Self {
         let queues = Arc::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().fallback(answer).with_state(Arc::clone(&queues));
         tokio::spawn(axum::serve(listener, router).into_future());
-        let endpoint = format!("QueueEndpoint=http://{address}/devstoreaccount1;{credential}");
-        let account = Account::from_connection_string(&endpoint).unwrap();
-        let http = crate::http::client(crate::http::tls_config(Vec::new()).unwrap()).unwrap();
-        Self { queues, service: QueueService::open(http, account).await.unwrap() }
+        let endpoint = format!("http://{address}/devstoreaccount1");
+        let account = Account::from_connection_string(&format!("QueueEndpoint={endpoint};{credential}")).unwrap();
+        Self { queues, endpoint, service: QueueService::open(http(), account).await.unwrap() }
+    }
+
+    /// A client that is opened with the answer of `az`.
+    pub(super) async fn signed_in(&self, az: tokio::process::Command) -> Result<Arc<QueueService>, String> {
+        let account = Account::from_queue_service_uri(&self.endpoint).unwrap();
+        QueueService::open_with(http(), account, az).await
     }
 
     pub(crate) fn service(&self) -> &Arc<QueueService> {
@@ -98,7 +104,38 @@ impl StandIn {
     }
 }
 
+pub(super) fn http() -> reqwest::Client {
+    crate::http::client(crate::http::tls_config(Vec::new()).unwrap()).unwrap()
+}
+
 impl Queues {
+    fn answer(&mut self, method: &str, path: &[&str], query: &str, body: &str) -> Response {
+        match (method, path) {
+            ("GET", [queue]) => {
+                let count = self.queues[*queue].len().to_string();
+                [("x-ms-approximate-messages-count", count)].into_response()
+            }
+            ("GET", [queue, _]) => self.page(queue, query.contains("peekonly=true")).into_response(),
+            ("POST", [queue, _]) => {
+                let text = body.split("MessageText>").nth(1).unwrap().trim_end_matches("</");
+                self.put(queue, text.to_owned());
+                StatusCode::CREATED.into_response()
+            }
+            (_, [queue, _, id]) => match self.received(queue, id, query) {
+                Ok(position) => {
+                    let messages = self.queues.get_mut(*queue).unwrap();
+                    messages[position].is_hidden = false;
+                    if method == "DELETE" {
+                        messages.remove(position);
+                    }
+                    StatusCode::NO_CONTENT.into_response()
+                }
+                Err(refusal) => error(refusal),
+            },
+            _ => StatusCode::BAD_REQUEST.into_response(),
+        }
+    }
+
     fn put(&mut self, queue: &str, text: String) {
         self.made += 1;
         let message = Stored { id: format!("m{}", self.made), text, ..Stored::default() };
@@ -122,13 +159,13 @@ impl Queues {
     }
 
     /// The message whose newest pop receipt the query holds.
-    fn received(&mut self, queue: &str, id: &str, query: &str) -> Result<usize, Response> {
+    fn received(&mut self, queue: &str, id: &str, query: &str) -> Result<usize, (StatusCode, &'static str)> {
         let messages = self.queues.entry(queue.to_owned()).or_default();
         let position = messages.iter().position(|message| message.id == id);
-        let position = position.ok_or_else(|| error(StatusCode::NOT_FOUND, "MessageNotFound"))?;
+        let position = position.ok_or((StatusCode::NOT_FOUND, "MessageNotFound"))?;
         let given = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "popreceipt");
         let is_newest = messages[position].receipt == given.map(|(_, receipt)| receipt.into_owned());
-        is_newest.then_some(position).ok_or_else(|| error(StatusCode::BAD_REQUEST, "PopReceiptMismatch"))
+        is_newest.then_some(position).ok_or((StatusCode::BAD_REQUEST, "PopReceiptMismatch"))
     }
 }
 
@@ -142,10 +179,10 @@ impl Stored {
     }
 }
 
-fn error(status: StatusCode, code: &str) -> Response {
-    let body =
+fn error((status, code): (StatusCode, &str)) -> Response {
+    let xml =
         format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{code} it is.\nTime:x</Message></Error>");
-    (status, [("x-ms-error-code", code.to_owned())], body).into_response()
+    (status, [("x-ms-error-code", code.to_owned())], xml).into_response()
 }
 
 async fn answer(
@@ -158,40 +195,15 @@ async fn answer(
     let mut queues = queues.lock().unwrap();
     queues.requests.push((method.clone(), uri.clone(), headers));
     if queues.failing.as_ref().is_some_and(|(failing, part)| *failing == method && uri.path().contains(part)) {
-        return error(StatusCode::SERVICE_UNAVAILABLE, "ServerBusy");
+        return error((StatusCode::SERVICE_UNAVAILABLE, "ServerBusy"));
     }
     let path: Vec<_> = uri.path().split('/').skip(2).collect();
-    let query = uri.query().unwrap_or_default();
-    if method == Method::PUT && path.len() == 1 {
+    if path.len() == 1 && method == Method::PUT {
         queues.queues.entry(path[0].to_owned()).or_default();
         return StatusCode::CREATED.into_response();
     }
     if !queues.queues.contains_key(path[0]) {
-        return error(StatusCode::NOT_FOUND, "QueueNotFound");
+        return error((StatusCode::NOT_FOUND, "QueueNotFound"));
     }
-    match (method.as_str(), path.as_slice()) {
-        ("GET", [queue]) => {
-            let count = queues.queues[*queue].len().to_string();
-            [("x-ms-approximate-messages-count", count)].into_response()
-        }
-        ("GET", [queue, _]) => queues.page(queue, query.contains("peekonly=true")).into_response(),
-        ("POST", [queue, _]) => {
-            let text = body.split("MessageText>").nth(1).unwrap().trim_end_matches("</").to_owned();
-            queues.put(queue, text);
-            StatusCode::CREATED.into_response()
-        }
-        (method, [queue, _, id]) => match queues.received(queue, id, query) {
-            Ok(position) => {
-                let messages = queues.queues.get_mut(*queue).unwrap();
-                if method == "DELETE" {
-                    messages.remove(position);
-                } else {
-                    messages[position].is_hidden = false;
-                }
-                StatusCode::NO_CONTENT.into_response()
-            }
-            Err(refusal) => refusal,
-        },
-        _ => StatusCode::BAD_REQUEST.into_response(),
-    }
+    queues.answer(method.as_str(), &path, uri.query().unwrap_or_default(), &body)
 }

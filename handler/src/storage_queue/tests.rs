@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method, Uri};
 
-use super::stand_in::StandIn;
+use super::stand_in::{StandIn, http};
 use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -75,9 +75,19 @@ async fn a_shared_access_signature_joins_the_query_and_shows_in_no_error() {
 
     let text = "QueueEndpoint=http://127.0.0.1:1/a;SharedAccessSignature=sig=hunter2";
     let account = Account::from_connection_string(text).unwrap();
-    let http = crate::http::client(crate::http::tls_config(Vec::new()).unwrap()).unwrap();
-    let service = QueueService::open(http, account).await.unwrap();
+    let service = QueueService::open(http(), account).await.unwrap();
     let failure = service.queue("parked").peek().await.unwrap_err();
     assert!(matches!(failure, QueueError::Unavailable(_)));
     assert!(!format!("{failure} {failure:?} {service:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_login_becomes_a_bearer_token_for_every_request() {
+    let stand_in = StandIn::start().await;
+    let mut az = tokio::process::Command::new("sh");
+    az.args(["-c", r#"echo '{"accessToken": "hunter2"}'"#]);
+    let service = stand_in.signed_in(az).await.unwrap();
+    let _ = service.queue("parked").peek().await;
+    assert_eq!(last_request(&stand_in).2[AUTHORIZATION], "Bearer hunter2");
+    assert!(!format!("{service:?}").contains("hunter2"));
 }
