@@ -11,6 +11,7 @@
 //! `tts` and `iot_hub` do not know each other; only the journeys know both.
 
 pub mod app;
+pub mod dead_letters;
 pub mod error;
 pub mod health;
 pub mod http;
