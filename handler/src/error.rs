@@ -23,6 +23,9 @@ impl fmt::Display for Peer {
     }
 }
 
+/// How long what only an operator can mend is left alone.
+pub const OPERATOR: Duration = Duration::from_secs(60);
+
 /// When another try makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
@@ -30,6 +33,8 @@ pub enum Retry {
     Soon,
     /// Not before this long, hence not within the invocation.
     After(Duration),
+    /// Not before 00:00 UTC, when the daily quota begins anew.
+    NextDay,
 }
 
 /// Why a message or an event did not arrive. `Display` says what was found, what was expected and what to do;
@@ -56,6 +61,9 @@ pub enum Error {
         /// Its reason.
         what: String,
     },
+    /// The handler's own settings are wrong; the message may be fine.
+    #[error("the handler's settings are wrong: {0}")]
+    Misconfigured(String),
     /// The peer is out of reach, overloaded, or does not accept our credential; the message itself may be fine.
     #[error("{peer} is unavailable: {what}")]
     Unavailable {
@@ -78,27 +86,34 @@ impl Error {
             Self::UnsupportedFormat(_) => 415,
             Self::TooLarge(_) => 413,
             Self::Refused { .. } => 422,
-            Self::Unavailable { .. } => 503,
+            Self::Misconfigured(_) | Self::Unavailable { .. } => 503,
         }
     }
 
     /// Whether the same message may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Unavailable { .. } => true,
-            Self::Unauthorized(_)
-            | Self::Malformed(_)
-            | Self::UnsupportedFormat(_)
-            | Self::TooLarge(_)
-            | Self::Refused { .. } => false,
-        }
+        self.retry().is_some()
     }
 
     /// Whether another try within the same invocation makes sense.
     #[must_use]
     pub fn is_worth_retrying_now(&self) -> bool {
-        matches!(self, Self::Unavailable { retry: Retry::Soon, .. })
+        self.retry() == Some(Retry::Soon)
+    }
+
+    /// When another try makes sense; `None` if it never does.
+    #[must_use]
+    pub fn retry(&self) -> Option<Retry> {
+        match self {
+            Self::Misconfigured(_) => Some(Retry::After(OPERATOR)),
+            Self::Unavailable { retry, .. } => Some(*retry),
+            Self::Unauthorized(_)
+            | Self::Malformed(_)
+            | Self::UnsupportedFormat(_)
+            | Self::TooLarge(_)
+            | Self::Refused { .. } => None,
+        }
     }
 
     /// How loud the failure's one log line is.
@@ -110,6 +125,7 @@ impl Error {
             | Self::UnsupportedFormat(_)
             | Self::TooLarge(_)
             | Self::Refused { .. }
+            | Self::Misconfigured(_)
             | Self::Unavailable { .. } => Level::ERROR,
         }
     }
@@ -123,6 +139,7 @@ impl Error {
             Self::UnsupportedFormat(_) => "unsupported_format",
             Self::TooLarge(_) => "too_large",
             Self::Refused { .. } => "refused",
+            Self::Misconfigured(_) => "misconfigured",
             Self::Unavailable { .. } => "unavailable",
         }
     }

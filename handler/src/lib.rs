@@ -11,6 +11,7 @@
 //! `tts` and `iot_hub` do not know each other; only the journeys know both.
 
 pub mod app;
+pub mod circuit;
 pub mod dead_letters;
 pub mod error;
 pub mod health;
@@ -20,6 +21,8 @@ pub mod invocation;
 pub mod iot_hub;
 pub mod json;
 pub mod parking;
+pub mod record;
+mod redeliver;
 pub mod secret;
 pub mod settings;
 pub mod storage_queue;

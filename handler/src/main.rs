@@ -118,11 +118,11 @@ async fn listen(router: Router) -> ExitCode {
         Ok(listener) => listener,
         Err(reason) => return fault(&format!("cannot listen on 127.0.0.1:{port}: {reason}")),
     };
-    tracing::info!(port, version = env!("CARGO_PKG_VERSION"), "listening");
     let (mut interrupt, mut terminate) = match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
         (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
         (Err(reason), _) | (_, Err(reason)) => return fault(&format!("cannot listen for signals: {reason}")),
     };
+    tracing::info!(port, version = env!("CARGO_PKG_VERSION"), "listening");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, router).with_graceful_shutdown(async {
         let _ = stopped.await;

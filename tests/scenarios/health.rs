@@ -21,7 +21,10 @@ async fn health_shows_the_version_and_how_each_peer_last_answered_this_instance(
     assert_eq!((status, report["status"].as_str()), (200, Some("ok")));
     assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
     assert!(report["scope"].as_str().unwrap().starts_with("this instance only"));
-    assert_eq!(report["peers"]["iot_hub"], serde_json::json!({"last_success": null, "last_failure": null}));
+    assert_eq!(
+        report["peers"]["iot_hub"],
+        serde_json::json!({"last_success": null, "last_failure": null, "circuit": "closed"})
+    );
     send(&system, &device("sensor-1").uplink(2, 1, &[1])).await;
     system.iot_hub.inject(Fault::throttled(Operation::DeviceSend));
     send(&system, &device("sensor-1").uplink(2, 2, &[1])).await;

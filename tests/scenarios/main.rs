@@ -7,6 +7,7 @@ mod devices;
 mod health;
 mod host_contract;
 mod hub_events;
+mod parking;
 mod settings;
 mod try_it;
 mod uplink;

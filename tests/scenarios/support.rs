@@ -92,3 +92,9 @@ pub(crate) async fn messages(system: &System, count: usize) -> Vec<DeviceToCloud
 pub(crate) fn sends(system: &System) -> usize {
     system.iot_hub.requests().iter().filter(|request| request.kind == Operation::DeviceSend).count()
 }
+
+/// The items that lie in a queue.
+pub(crate) fn items(system: &System, queue_name: &str) -> Vec<Value> {
+    let texts = system.host.output_messages(queue_name);
+    texts.iter().map(|text| serde_json::from_str(text).expect("items are JSON")).collect()
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use local::iot_hub::{Effect, Fault, Operation};
 
-use crate::support::{device, messages, send, sends, system, system_with};
+use crate::support::{device, items, messages, send, sends, system, system_with};
 
 #[tokio::test]
 async fn a_hiccup_of_iot_hub_is_retried_while_the_things_stack_waits() {
@@ -39,28 +39,30 @@ async fn a_throttled_hub_is_not_asked_again_within_the_request() {
     system.iot_hub.create_device("sensor-1").unwrap();
     system.iot_hub.inject(Fault::throttled(Operation::DeviceSend));
     let told = send(&system, &device("sensor-1").uplink(2, 17, &[1])).await;
-    assert_eq!((told.status, sends(&system)), (503, 1), "{told:?}");
+    assert_eq!((told.status, sends(&system)), (202, 1), "{told:?}");
     assert!(told.reason().contains("Wait 10 seconds"), "{told:?}");
 }
 
 #[tokio::test]
-async fn an_exhausted_daily_quota_is_a_matter_of_time_not_a_refusal() {
+async fn when_the_daily_quota_is_used_up_messages_wait_for_midnight_utc() {
     let system = system().await;
     system.iot_hub.create_device("sensor-1").unwrap();
     system.iot_hub.inject(Fault::quota_exceeded(Operation::DeviceSend));
     let told = send(&system, &device("sensor-1").uplink(2, 17, &[1])).await;
-    assert_eq!((told.status, sends(&system)), (503, 1), "{told:?}");
+    assert_eq!((told.status, sends(&system)), (202, 1), "{told:?}");
     assert!(told.reason().contains("IotHubQuotaExceeded"), "{told:?}");
+    let item = items(&system, "parked").remove(0);
+    assert!(item["not_before"].as_str().unwrap().ends_with("T00:00:00Z"), "{item:#}");
 }
 
 #[tokio::test]
-async fn a_hub_slower_than_the_time_budget_is_answered_503_in_time() {
+async fn a_hub_slower_than_the_time_budget_is_answered_in_time() {
     let mut system = system_with(&[("WEBHOOK_ANSWER_WITHIN_SECONDS", "1")]).await;
     system.webhook.timeout = Duration::from_secs(3);
     system.iot_hub.create_device("sensor-1").unwrap();
     system.iot_hub.inject(Fault::new(Operation::DeviceSend, Effect::Delay(Duration::from_secs(30))));
     let told = send(&system, &device("sensor-1").uplink(2, 17, &[1])).await;
-    assert_eq!(told.status, 503, "{told:?}");
+    assert_eq!(told.status, 202, "{told:?}");
     assert!(told.reason().contains("timed out"), "{told:?}");
 }
 

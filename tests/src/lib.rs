@@ -4,10 +4,12 @@
 //! Written from the peers' documented behaviour and on purpose without a line of package `handler`: a mistake on
 //! one side fails a test instead of cancelling out.
 
+pub mod azurite;
 pub mod event_hub;
 pub mod functions_host;
 pub mod iot_hub;
 pub mod stage;
+pub mod storage_queue;
 pub mod system;
 pub mod tls;
 pub mod tts;

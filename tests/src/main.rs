@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 use local::iot_hub::DeviceToCloudMessage;
 use local::stage::{StageOptions, stage};
+use local::storage_queue::Queues;
 use local::system::{Options, StartError, System, WEBHOOK_SECRET};
 use local::tts::messages::Device;
 use local::tts::{Delivery, SubmittedEvent};
@@ -49,6 +50,7 @@ impl Arguments {
             iot_hub_port: port(self.iot_hub_port),
             tts_port: port(self.tts_port),
             retry_time_scale: 1.0,
+            queues: Queues::in_memory(),
             release: self.release,
             ..Options::default()
         }

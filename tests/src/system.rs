@@ -11,6 +11,7 @@ use crate::event_hub::EventHub;
 use crate::functions_host::{self, FunctionsHost};
 use crate::iot_hub::{self, IotHub};
 use crate::stage::{StageError, StageOptions, stage};
+use crate::storage_queue::Queues;
 use crate::tls::TlsError;
 use crate::tts::{self, TheThingsStack, Webhook};
 
@@ -36,6 +37,10 @@ pub struct Options {
     pub settings: BTreeMap<String, String>,
     /// How fast the Functions host's retry policies run: 1.0 is real time.
     pub retry_time_scale: f64,
+    /// The storage account of the function app; by default one in memory where a thousand seconds take one.
+    pub queues: Queues,
+    /// How often the handler may end in error, or be killed, before the Functions host gives up.
+    pub restart_limit: usize,
     /// Build the handler optimised.
     pub release: bool,
     /// Whether The Things Stack has the vendor's package, as its paid editions do.
@@ -50,6 +55,8 @@ impl Default for Options {
             tts_port: 0,
             settings: BTreeMap::new(),
             retry_time_scale: 0.001,
+            queues: Queues::in_memory_at(0.001),
+            restart_limit: 2,
             release: false,
             package_enabled: true,
         }
@@ -126,6 +133,8 @@ impl System {
         let mut host_options = functions_host::Options::new(script_root);
         host_options.http_port = options.functions_port;
         host_options.retry_time_scale = options.retry_time_scale;
+        host_options.restart_limit = options.restart_limit;
+        host_options.queues.insert("AzureWebJobsStorage".to_owned(), options.queues);
         host_options.settings = settings(&iot_hub, &tts, &ca_file, &options.settings);
         host_options.event_hubs.insert("EVENT_HUB".to_owned(), event_hub.clone());
         let host = FunctionsHost::start(host_options).await?;
@@ -149,6 +158,8 @@ fn settings(
 ) -> BTreeMap<String, String> {
     let settings = [
         ("FUNCTIONS_WORKER_RUNTIME", "custom".to_owned()),
+        ("PARKED_QUEUE_NAME", "parked".to_owned()),
+        ("DEAD_LETTER_QUEUE_NAME", "dead-letter".to_owned()),
         ("EVENT_HUB_NAME", "events".to_owned()),
         ("EVENT_HUB_CONSUMER_GROUP", "$Default".to_owned()),
         ("IOT_HUB_CONNECTION_STRING", iot_hub.connection_string(POLICY)),

@@ -9,13 +9,17 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
+use time::OffsetDateTime;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument, info_span};
 
+use crate::error::Error;
+use crate::hub_event::Submitted;
+use crate::invocation;
 use crate::iot_hub::IotHub;
 use crate::settings::{Problems, Settings};
 use crate::tts::package::Package;
-use crate::{health, hub_event, invocation, uplink};
+use crate::{health, hub_event, redeliver, uplink};
 
 /// Settings and clients.
 #[derive(Debug)]
@@ -23,17 +27,29 @@ pub struct App {
     pub(crate) settings: Settings,
     pub(crate) iot_hub: IotHub,
     pub(crate) tts: Package,
+    pub(crate) submitted: Submitted,
 }
 
 impl App {
     /// Builds the clients the settings ask for.
     #[must_use]
     pub fn new(settings: Settings, http: reqwest::Client) -> Self {
-        let iot_hub = IotHub::new(http.clone(), &settings.iot_hub_connection_string, settings.iot_hub_https_port);
+        let iot_hub = IotHub::new(
+            http.clone(),
+            &settings.iot_hub_connection_string,
+            settings.iot_hub_https_port,
+            settings.iot_hub_registry_calls_per_minute,
+        );
         let tts =
             Package::new(http, &settings.tts_base_url, &settings.tts_application_id, settings.tts_api_key.clone());
-        Self { settings, iot_hub, tts }
+        Self { settings, iot_hub, tts, submitted: Submitted::new() }
     }
+}
+
+/// The time now.
+#[expect(clippy::disallowed_methods, reason = "the journeys' only clock")]
+pub(crate) fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
 }
 
 /// All routes. A function's route is its folder's name, with `POST`; `GET /` is the host asking whether we listen.
@@ -41,11 +57,19 @@ pub fn router(app: App) -> Router {
     let routes = Router::new()
         .route(
             "/uplink",
-            post(async |State(app): State<Arc<App>>, envelope: Bytes| uplink::receive(&app, &envelope).await),
+            post(async |State(app): State<Arc<App>>, headers: HeaderMap, envelope: Bytes| {
+                uplink::receive(&app, header(&headers, TRACE), &envelope).await
+            }),
         )
         .route(
             "/hub_events",
-            post(async |State(app): State<Arc<App>>, envelope: Bytes| hub_event::receive(&app, &envelope).await),
+            post(async |State(app): State<Arc<App>>, headers: HeaderMap, envelope: Bytes| {
+                hub_event::receive(&app, header(&headers, TRACE), &envelope).await
+            }),
+        )
+        .route(
+            "/redeliver",
+            post(async |State(app): State<Arc<App>>, envelope: Bytes| redeliver::receive(&app, &envelope).await),
         )
         .route("/health", post(async |State(app): State<Arc<App>>| health::answer(&app)))
         .with_state(Arc::new(app));
@@ -55,15 +79,21 @@ pub fn router(app: App) -> Router {
 /// The same routes while settings are wrong. The process must stay up: the host gives up on a handler that ends three
 /// times, and then nobody could ask `health` why.
 pub fn misconfigured_router(problems: Problems) -> Router {
-    let reason = format!(
-        "the handler's settings are wrong: {}",
-        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-    );
-    let for_events = reason.clone();
-    let unavailable = serde_json::json!({"status": "failed", "error": "misconfigured", "reason": reason});
+    let all = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let error = Arc::new(Error::Misconfigured(all));
+    let (for_uplink, for_events) = (Arc::clone(&error), Arc::clone(&error));
     let routes = Router::new()
-        .route("/uplink", post(async move || invocation::http_output(503, &unavailable)))
-        .route("/hub_events", post(async move || invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &for_events)))
+        .route("/uplink", post(async move || uplink::answer_failed(&for_uplink)))
+        .route(
+            "/hub_events",
+            post(async move |headers: HeaderMap, envelope: Bytes| {
+                hub_event::receive_misconfigured(&for_events, header(&headers, TRACE), &envelope)
+            }),
+        )
+        .route(
+            "/redeliver",
+            post(async move || invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())),
+        )
         .route("/health", post(async move || health::answer_misconfigured(&problems)));
     layered(routes)
 }
@@ -79,15 +109,20 @@ fn layered(routes: Router) -> Router {
         }))
 }
 
+/// The W3C trace context the host sends along.
+const TRACE: &str = "traceparent";
+
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
 /// Ties every log line of an invocation to the host's ids.
 async fn in_span(request: Request, next: Next) -> Response {
-    let header =
-        |headers: &HeaderMap, name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let span = info_span!(
         "invocation",
         function = request.uri().path().trim_start_matches('/'),
         invocation_id = header(request.headers(), "X-Azure-Functions-InvocationId"),
-        traceparent = header(request.headers(), "traceparent"),
+        traceparent = header(request.headers(), TRACE),
     );
     next.run(request).instrument(span).await
 }

@@ -35,9 +35,32 @@ async fn with_wrong_settings_every_invocation_answers_503_and_names_each_of_them
             assert!(text.contains(name), "{path} {text}");
         }
     }
-    let (status, content_type, body) = ask(misconfigured(), "POST", "/hub_events", b"{}".to_vec()).await;
-    assert_eq!((status, content_type.as_deref()), (StatusCode::SERVICE_UNAVAILABLE, Some("application/json")));
-    assert!(String::from_utf8(body).unwrap().contains("TTS_API_KEY"));
+    for (path, body) in [("/hub_events", batch(0)), ("/redeliver", b"{}".to_vec())] {
+        let (status, content_type, body) = ask(misconfigured(), "POST", path, body).await;
+        assert_eq!((status, content_type.as_deref()), (StatusCode::SERVICE_UNAVAILABLE, Some("application/json")));
+        assert!(String::from_utf8(body).unwrap().contains("TTS_API_KEY"), "{path}");
+    }
+}
+
+/// A batch of a twin change, an unreadable event and an event that is none of ours.
+fn batch(retry_count: u32) -> Vec<u8> {
+    let metadata = json!({
+        "PropertiesArray": r#"[{"opType":"replaceTwin","deviceId":"sensor-1"},{"opType":"replaceTwin","deviceId":"sensor-2"},{}]"#,
+        "RetryContext": {"RetryCount": retry_count, "MaxRetryCount": 5},
+    });
+    let events = r#"["{\"tags\":{\"lorawan\":{\"appKey\":\"0011\"}}}","hello","{}"]"#;
+    json!({"Data": {"events": events}, "Metadata": metadata}).to_string().into_bytes()
+}
+
+#[tokio::test]
+async fn with_wrong_settings_hub_events_are_parked_at_the_last_try() {
+    let (status, _, body) = ask(misconfigured(), "POST", "/hub_events", batch(5)).await;
+    assert_eq!(status, StatusCode::OK);
+    let answer: Value = serde_json::from_slice(&body).unwrap();
+    let parked = answer["Outputs"]["parked"].as_array().unwrap();
+    assert_eq!(parked.len(), 2);
+    let item = parked[0].as_str().unwrap();
+    assert!(item.contains("misconfigured") && item.contains("sensor-1") && !item.contains("0011"), "{item}");
 }
 
 #[tokio::test]

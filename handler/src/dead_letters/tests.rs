@@ -3,6 +3,8 @@
 use axum::http::Method;
 use clap::Parser;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::*;
 use crate::error::Error;
@@ -18,8 +20,9 @@ struct Line {
 fn item(device_id: &str, first_seen: &str) -> Item {
     let original = json!({"message": {"f_cnt": 1}});
     let error = Error::Malformed(format!("no\nreason {device_id}"));
-    let mut item = Item::new(Kind::Uplink, &error, first_seen.to_owned(), &original);
-    (item.device_id, item.attempts) = (Some(device_id.to_owned()), 12);
+    let item = Item::new(Kind::Uplink, &error, OffsetDateTime::parse(first_seen, &Rfc3339).unwrap(), &original);
+    let mut item = item.about(Some(device_id.to_owned()), None);
+    item.attempts = 12;
     item
 }
 
@@ -124,7 +127,7 @@ async fn show_prints_the_whole_item_with_its_original_decompressed() {
     let stand_in = StandIn::start().await;
     let original = json!({"message": {"f_cnt": 1, "noise": "a".repeat(60_000)}});
     let error = Error::Malformed("because".to_owned());
-    let large = Item::new(Kind::HubEvent, &error, "2026-11-21T10:00:00Z".to_owned(), &original).encode().unwrap();
+    let large = Item::new(Kind::HubEvent, &error, OffsetDateTime::UNIX_EPOCH, &original).encode().unwrap();
     assert!(large.contains("original_gzip"));
     stand_in.holds("dead-letter", &large);
     let (code, found) = said(&stand_in, "show m1").await;

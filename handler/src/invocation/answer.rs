@@ -3,25 +3,47 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::{Value, json};
+
+/// What goes into the storage queues when the invocation succeeds. The host writes it after our answer and before the
+/// caller's; if it cannot, the invocation fails and the caller hears 500.
+///
+/// Arrays of strings are the one form the host passes on unchanged: it takes a lone string for base64 if it can, and
+/// writes objects anew.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct QueueOutputs {
+    /// Items to be tried again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parked: Vec<String>,
+    /// Items for a person.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dead_letter: Vec<String>,
+}
 
 /// The answer of an HTTP-triggered function whose output binding is called `res`: the invocation succeeds and the
 /// caller gets `status` and `body` as JSON.
 #[must_use]
-pub fn http_output(status: u16, body: &Value) -> Response {
+pub fn http_output(status: u16, body: &Value, queues: QueueOutputs) -> Response {
+    #[derive(Serialize)]
+    struct Outputs {
+        res: Value,
+        #[serde(flatten)]
+        queues: QueueOutputs,
+    }
     // The body travels as text: the host re-indents objects and calls them text/plain.
-    let output = json!({
+    let res = json!({
         "statusCode": status,
         "headers": {"Content-Type": "application/json"},
         "body": body.to_string(),
     });
-    object(StatusCode::OK, &json!({"Outputs": {"res": output}, "Logs": [], "ReturnValue": null}))
+    object(StatusCode::OK, &json!({"Outputs": Outputs { res, queues }, "Logs": [], "ReturnValue": null}))
 }
 
-/// A successful invocation without outputs; `log` goes to the function's own log.
+/// A successful invocation of a function without an HTTP caller; `log` goes to the function's own log.
 #[must_use]
-pub fn done(log: &str) -> Response {
-    object(StatusCode::OK, &json!({"Outputs": {}, "Logs": [log], "ReturnValue": null}))
+pub fn done(log: &str, queues: &QueueOutputs) -> Response {
+    object(StatusCode::OK, &json!({"Outputs": queues, "Logs": [log], "ReturnValue": null}))
 }
 
 /// A failed invocation. The host reads only the status, so the reason must be logged too.

@@ -30,6 +30,16 @@ pub struct TriggerEvent {
     pub system_properties: Map<String, Value>,
     /// Position in the partition; unique together with the partition id.
     pub sequence_number: Option<i64>,
+    /// When the Event Hub accepted it, as the trigger writes it: UTC without `Z`.
+    pub enqueued_time: Option<String>,
+}
+
+impl TriggerEvent {
+    /// The device the event names, whatever it is about.
+    #[must_use]
+    pub fn device_id(&self) -> Option<&str> {
+        self.properties.get("deviceId")?.as_str()
+    }
 }
 
 /// The state of the trigger's retry policy.
@@ -40,6 +50,14 @@ pub struct RetryContext {
     pub retry_count: i64,
     /// −1: for ever.
     pub max_retry_count: i64,
+}
+
+impl RetryContext {
+    /// Whether the host will not try again if this invocation fails.
+    #[must_use]
+    pub fn is_last_try(self) -> bool {
+        self.max_retry_count >= 0 && self.retry_count >= self.max_retry_count
+    }
 }
 
 /// What one invocation of an Event Hub-triggered function brings; the events are in partition order.
@@ -75,9 +93,11 @@ struct Metadata {
     properties_array: Value,
     system_properties_array: Value,
     sequence_number_array: Value,
+    enqueued_time_utc_array: Value,
     properties: Value,
     system_properties: Value,
     sequence_number: Value,
+    enqueued_time_utc: Value,
     retry_context: Value,
 }
 
@@ -96,11 +116,13 @@ pub fn event_batch(envelope: &[u8]) -> Result<EventBatch, Error> {
     let mut properties = per_event(metadata.properties_array, metadata.properties).into_iter();
     let mut system_properties = per_event(metadata.system_properties_array, metadata.system_properties).into_iter();
     let mut sequence_numbers = per_event(metadata.sequence_number_array, metadata.sequence_number).into_iter();
+    let mut times = per_event(metadata.enqueued_time_utc_array, metadata.enqueued_time_utc).into_iter();
     let events = bodies.into_iter().map(|body| TriggerEvent {
         body,
         properties: object(properties.next()),
         system_properties: object(system_properties.next()),
         sequence_number: sequence_numbers.next().and_then(decoded_as),
+        enqueued_time: times.next().and_then(|time| time.as_str().map(str::to_owned)),
     });
     Ok(EventBatch {
         partition_id: partition_id(metadata.trigger_partition_context)

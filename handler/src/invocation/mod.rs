@@ -6,10 +6,12 @@
 mod answer;
 mod events;
 mod http;
+mod queue;
 
-pub use answer::{done, failed, http_output};
+pub use answer::{QueueOutputs, done, failed, http_output};
 pub use events::{EventBatch, RetryContext, TriggerEvent, event_batch};
 pub use http::{HttpRequest, http_request};
+pub use queue::{QueueMessage, queue_message};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

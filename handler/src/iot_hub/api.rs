@@ -5,11 +5,12 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::credential::Credential;
 use super::refusal::Refusal;
 use super::{API_VERSION, ConnectionString, DeviceId, DeviceToCloudMessage};
+use crate::circuit::Circuit;
 use crate::error::{Error, Peer, Retry};
 use crate::http::transport_failure;
 
@@ -52,12 +53,15 @@ pub(super) struct HubApi {
     http: Client,
     base_url: String,
     credential: Credential,
+    /// Whether the hub is worth calling.
+    pub(super) circuit: Circuit,
 }
 
 impl HubApi {
     pub(super) fn new(http: Client, connection_string: &ConnectionString, port: u16) -> Self {
         let base_url = format!("https://{}:{port}", connection_string.host_name);
-        Self { http, base_url, credential: Credential::new(connection_string) }
+        let circuit = Circuit::new(Peer::IotHub);
+        Self { http, base_url, credential: Credential::new(connection_string), circuit }
     }
 
     pub(super) fn policy_name(&self) -> &str {
@@ -117,13 +121,42 @@ impl HubApi {
         }
     }
 
+    /// The twin as the service side sees it, `None` if there is no such device.
+    pub(super) async fn twin(&self, device_id: &DeviceId, timeout: Duration) -> Result<Option<Value>, Error> {
+        let request = self.http.get(self.url(&format!("/twins/{}", device_id.path_segment())));
+        let response = self.answer(request, timeout).await?;
+        match response.status().as_u16() {
+            200 => match response.bytes().await.ok().and_then(|body| serde_json::from_slice(&body).ok()) {
+                Some(twin @ Value::Object(_)) => Ok(Some(twin)),
+                _ => Err(unavailable("found no twin in its answer to a request for one".to_owned())),
+            },
+            404 => Ok(None),
+            _ => Err(Refusal::read(response).await.into_error()),
+        }
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}?api-version={API_VERSION}", self.base_url)
     }
 
     async fn answer(&self, request: RequestBuilder, timeout: Duration) -> Result<Response, Error> {
+        self.circuit.admit()?;
         let request = request.header(AUTHORIZATION, self.credential.authorization()).timeout(timeout);
-        request.send().await.map_err(|reason| unavailable(transport_failure(reason)))
+        match request.send().await {
+            Ok(response) if response.status().is_server_error() => {
+                self.circuit.failed(&format!("status {}", response.status().as_u16()));
+                Ok(response)
+            }
+            Ok(response) => {
+                self.circuit.answered();
+                Ok(response)
+            }
+            Err(reason) => {
+                let reason = transport_failure(reason);
+                self.circuit.failed(&reason);
+                Err(unavailable(reason))
+            }
+        }
     }
 }
 

@@ -4,18 +4,19 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Client;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::api::{Creation, HubApi, Identity, Sent};
 use super::gate::RegistryGate;
 use super::refusal::Refusal;
 use super::standing::Standings;
-use super::{ConnectionString, DeviceToCloudMessage};
+use super::{ConnectionString, DeviceId, DeviceToCloudMessage};
 use crate::error::{Error, Peer, Retry};
-use crate::health::PeerRecord;
+use crate::record::PeerRecord;
 
-/// Longest single request, so that a connection gone silent leaves time for another try.
-const ATTEMPT: Duration = Duration::from_secs(3);
+/// Part of the time left that a single request may take, so that a connection gone silent leaves time for another.
+const ATTEMPT: f64 = 0.75;
 
 /// Shortest time in which a request has a chance.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
@@ -38,16 +39,30 @@ pub struct IotHub {
 }
 
 impl IotHub {
-    /// A client for the hub the connection string names, at `port`.
+    /// A client for the hub the connection string names, at `port`, with a budget for the registry.
     #[must_use]
-    pub fn new(http: Client, connection_string: &ConnectionString, port: u16) -> Self {
+    pub fn new(http: Client, connection_string: &ConnectionString, port: u16, registry_calls_per_minute: u32) -> Self {
         Self {
             api: HubApi::new(http, connection_string, port),
-            gate: RegistryGate::new(),
+            gate: RegistryGate::new(registry_calls_per_minute),
             standings: Standings::new(),
             last_accepted: Mutex::new(None),
             record: PeerRecord::default(),
         }
+    }
+
+    /// The device's twin now, `None` if the device is gone.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when another time may do.
+    pub async fn twin(&self, device_id: &DeviceId, deadline: Instant) -> Result<Option<Value>, Error> {
+        self.api.twin(device_id, remaining(deadline)?).await
+    }
+
+    /// The circuit's state, for `health`.
+    #[must_use]
+    pub fn circuit_report(&self) -> Value {
+        self.api.circuit.report()
     }
 
     /// Delivers a message, creating its device on first sight and repeating after hiccups, until `deadline`.
@@ -112,6 +127,7 @@ impl IotHub {
         // Another message of the same device may have been here first.
         let mut offers = 1;
         if !self.standings.is_known_since(device_id, began) {
+            self.gate.spend()?;
             match self.api.create(device_id, remaining(deadline)?).await? {
                 Creation::Created => {
                     tracing::info!(device_id = device_id.as_str(), "device created in IoT Hub");
@@ -149,6 +165,7 @@ impl IotHub {
         deadline: Instant,
     ) -> Result<Error, Error> {
         let device_id = &message.device_id;
+        self.gate.spend()?;
         Ok(match self.api.identity(device_id, remaining(deadline)?).await? {
             Identity::Disabled => {
                 self.standings.note_disabled(device_id);
@@ -172,7 +189,7 @@ impl IotHub {
         let policy_name = self.api.policy_name();
         self.gate.close(format!(
             "it does not accept policy {policy_name:?} on its {side} side ({}); check the key in IOT_HUB_CONNECTION_STRING \
-             and that the policy has the rights RegistryRead, RegistryWrite and DeviceConnect",
+             and that the policy has the rights RegistryRead, RegistryWrite, ServiceConnect and DeviceConnect",
             refusal.describe()
         ))
     }
@@ -187,7 +204,7 @@ fn remaining(deadline: Instant) -> Result<Duration, Error> {
             retry: Retry::After(Duration::from_secs(1)),
         });
     }
-    Ok(left.min(ATTEMPT))
+    Ok(left.mul_f64(ATTEMPT))
 }
 
 fn disabled(message: &DeviceToCloudMessage, refusal: &Refusal) -> Error {

@@ -44,7 +44,7 @@ impl HubEvent {
     ///
     /// # Errors
     /// A sentence saying what was found and what was expected, for an event that should be ours but is not readable.
-    pub fn recognise(body: &[u8], properties: Map<String, Value>) -> Result<Recognised, String> {
+    pub fn recognise(body: &[u8], properties: &Map<String, Value>) -> Result<Recognised, String> {
         let Some(operation) = properties.get("opType") else {
             return Ok(Recognised::Ignored(
                 "it has no opType: telemetry, or not from IoT Hub's lifecycle and twin routes",
@@ -67,6 +67,7 @@ impl HubEvent {
         }
         match properties.get("deviceId").and_then(Value::as_str) {
             Some(device_id) => {
+                let properties = properties.clone();
                 Ok(Recognised::Event(Self { operation, device_id: device_id.to_owned(), body, properties }))
             }
             None => {
@@ -120,7 +121,7 @@ mod tests {
 
     fn recognise(body: &str, properties: Value) -> Result<Recognised, String> {
         let Value::Object(properties) = properties else { panic!("properties are an object") };
-        HubEvent::recognise(body.as_bytes(), properties)
+        HubEvent::recognise(body.as_bytes(), &properties)
     }
 
     #[test]
@@ -167,6 +168,6 @@ mod tests {
             assert!(reason.contains(found), "{body}: {reason}");
         }
         let properties = Map::from_iter([("opType".to_owned(), json!("updateTwin"))]);
-        assert!(HubEvent::recognise(&[0xff], properties).unwrap_err().contains("not UTF-8"));
+        assert!(HubEvent::recognise(&[0xff], &properties).unwrap_err().contains("not UTF-8"));
     }
 }

@@ -84,6 +84,12 @@ impl DeviceToCloudMessage {
         system.chain(application)
     }
 
+    /// An application property's value.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<&str> {
+        self.properties.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    }
+
     /// The size the hub counts, in bytes.
     #[must_use]
     pub fn counted_bytes(&self) -> usize {

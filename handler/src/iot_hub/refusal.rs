@@ -6,14 +6,11 @@ use reqwest::Response;
 use reqwest::header::RETRY_AFTER;
 use serde::Deserialize;
 
-use crate::error::{Error, Peer, Retry};
+use crate::error::{Error, OPERATOR, Peer, Retry};
 use crate::http::error_body;
 
 /// The hub's advice when throttled; it sends no `Retry-After`.
 const THROTTLED: Duration = Duration::from_secs(10);
-
-/// How long to leave alone what only an operator or a new day can mend.
-const LATER: Duration = Duration::from_secs(60);
 
 /// A status other than the one asked for, and why.
 #[derive(Debug)]
@@ -56,9 +53,10 @@ impl Refusal {
         let unavailable = |retry| Error::Unavailable { peer: Peer::IotHub, what: what.clone(), retry };
         match (self.status, self.code.as_str()) {
             (429, _) => unavailable(Retry::After(self.retry_after.unwrap_or(THROTTLED))),
+            (403, "IotHubQuotaExceeded") => unavailable(Retry::NextDay),
             (403, "DeviceDisabled") => Error::Refused { peer: Peer::IotHub, what },
-            // The daily quota, an IP filter, local authentication switched off: nothing the message can help.
-            (401 | 403, _) => unavailable(Retry::After(LATER)),
+            // An IP filter, local authentication switched off: nothing the message can help.
+            (401 | 403, _) => unavailable(Retry::After(OPERATOR)),
             (408, _) => unavailable(Retry::Soon),
             (400..=499, _) => Error::Refused { peer: Peer::IotHub, what },
             // 5xx, and whatever the API does not document (a proxy's 200 or 302).

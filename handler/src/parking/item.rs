@@ -1,15 +1,19 @@
 //! A queue item: self-describing JSON, readable in any storage explorer unless it had to be compressed.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, Time};
 
 use super::compression::{compressed, decompressed};
-use crate::error::Error;
+use crate::error::{Error, Retry};
 
-/// Largest item, in bytes: a queue message holds 64 KB, and the Functions host writes it in base64.
-pub const MAX_BYTES: usize = 48 * 1024;
+/// Largest item, in bytes: a queue message holds 64 KB, and the Functions host writes it in base64. A little less, so
+/// that nobody's idea of a kilobyte matters.
+pub const MAX_BYTES: usize = 48_000;
 
 /// Longest reason, in bytes.
 const MAX_REASON: usize = 1_000;
@@ -65,14 +69,14 @@ pub struct Unreadable(String);
 impl Item {
     /// An item for something that failed just now, for the first time.
     #[must_use]
-    pub fn new<T: Serialize>(kind: Kind, error: &Error, first_seen: String, original: &T) -> Self {
+    pub fn new<T: Serialize>(kind: Kind, error: &Error, now: OffsetDateTime, original: &T) -> Self {
         Self {
             kind,
             reason: shortened(&error.to_string()),
             error: error.kind().to_owned(),
-            first_seen,
+            first_seen: text(now),
             attempts: 1,
-            not_before: None,
+            not_before: not_before(error, now),
             trace: None,
             device_id: None,
             original: Some(to_raw_value(original).expect("originals hold only JSON")),
@@ -80,16 +84,29 @@ impl Item {
         }
     }
 
+    /// The same item, naming its device and the invocation that kept it.
+    #[must_use]
+    pub fn about(self, device_id: Option<String>, trace: Option<String>) -> Self {
+        Self { device_id, trace, ..self }
+    }
+
     /// The same item after it failed again.
     #[must_use]
-    pub fn failed_again(self, error: &Error, attempts: u64) -> Self {
+    pub fn failed_again(self, error: &Error, attempts: u64, now: OffsetDateTime) -> Self {
         Self {
             reason: shortened(&error.to_string()),
             error: error.kind().to_owned(),
             attempts,
-            not_before: None,
+            not_before: not_before(error, now),
             ..self
         }
+    }
+
+    /// How long a try makes no sense yet.
+    #[must_use]
+    pub fn wait_from(&self, now: OffsetDateTime) -> Duration {
+        let not_before = self.not_before.as_deref().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
+        not_before.map_or(Duration::ZERO, |at| (at - now).try_into().unwrap_or_default())
     }
 
     /// The queue message's text; the original is compressed if it has to be.
@@ -137,6 +154,18 @@ impl Item {
     }
 }
 
+fn text(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).expect("times of this millennium have a text")
+}
+
+fn not_before(error: &Error, now: OffsetDateTime) -> Option<String> {
+    match error.retry()? {
+        Retry::Soon => None,
+        Retry::After(wait) => Some(text(now + wait)),
+        Retry::NextDay => Some(text(now.date().next_day()?.with_time(Time::MIDNIGHT).assume_utc())),
+    }
+}
+
 fn shortened(reason: &str) -> String {
     reason.get(..reason.floor_char_boundary(MAX_REASON)).unwrap_or(reason).to_owned()
 }
@@ -148,12 +177,11 @@ mod tests {
 
     use super::*;
 
+    const NOW: OffsetDateTime = time::macros::datetime!(2026-11-21 10:00 UTC);
+
     fn item(original: &Value) -> Item {
         let error = Error::Malformed("because".to_owned());
-        Item {
-            device_id: Some("sensor-1".to_owned()),
-            ..Item::new(Kind::Uplink, &error, "2026-11-21T10:00:00Z".to_owned(), original)
-        }
+        Item { device_id: Some("sensor-1".to_owned()), ..Item::new(Kind::Uplink, &error, NOW, original) }
     }
 
     #[test]
@@ -181,7 +209,19 @@ mod tests {
     #[test]
     fn a_reason_is_bounded_at_a_character() {
         let error = Error::Malformed("ü".repeat(1_000));
-        assert_eq!(Item::new(Kind::Uplink, &error, String::new(), &()).reason.chars().count(), 500);
+        assert_eq!(Item::new(Kind::Uplink, &error, NOW, &()).reason.chars().count(), 500);
+    }
+
+    #[test]
+    fn a_try_waits_as_the_peer_says_and_an_exhausted_quota_until_midnight_utc() {
+        for (retry, hours) in
+            [(Retry::Soon, 0.0), (Retry::After(Duration::from_secs(36)), 0.01), (Retry::NextDay, 14.0)]
+        {
+            let error = Error::Unavailable { peer: crate::error::Peer::IotHub, what: "no".to_owned(), retry };
+            let item = Item::new(Kind::Uplink, &error, NOW, &());
+            assert_eq!(item.wait_from(NOW).as_secs_f64(), hours * 3_600.0);
+            assert_eq!(item.wait_from(NOW + Duration::from_secs(100_000)), Duration::ZERO);
+        }
     }
 
     #[test]

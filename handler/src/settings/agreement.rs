@@ -8,9 +8,11 @@ use serde_json::Value;
 use super::{NAMES, Settings};
 
 /// Settings of the Functions host itself that a run on one's own machine needs.
-const OF_THE_LOCAL_HOST: [&str; 6] = [
+const OF_THE_LOCAL_HOST: [&str; 8] = [
     "FUNCTIONS_WORKER_RUNTIME",
     "AzureWebJobsStorage",
+    "PARKED_QUEUE_NAME",
+    "DEAD_LETTER_QUEUE_NAME",
     "AzureWebJobs.hub_events.Disabled",
     "EVENT_HUB",
     "EVENT_HUB_NAME",
@@ -73,6 +75,14 @@ fn every_name_a_function_json_refers_to_is_a_setting_of_the_host() {
             }
         }
     }
-    assert_eq!(referred, set(["EVENT_HUB", "EVENT_HUB_CONSUMER_GROUP", "EVENT_HUB_NAME"]));
+    let expected = [
+        "AzureWebJobsStorage",
+        "DEAD_LETTER_QUEUE_NAME",
+        "EVENT_HUB",
+        "EVENT_HUB_CONSUMER_GROUP",
+        "EVENT_HUB_NAME",
+        "PARKED_QUEUE_NAME",
+    ];
+    assert_eq!(referred, set(expected));
     assert!(referred.is_subset(&set(OF_THE_LOCAL_HOST)));
 }

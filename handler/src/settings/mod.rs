@@ -21,13 +21,14 @@ pub use storage::{STORAGE_NAMES, StorageSettings};
 use crate::http::{is_https_or_loopback, read_ca_file};
 use crate::iot_hub::ConnectionString;
 use crate::secret::Secret;
-use crate::tts::package::is_id;
+use crate::tts::id::is_id;
 
 /// Every setting there is. README, the sample, and the deployment list exactly these.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 12] = [
     "IOT_HUB_CONNECTION_STRING",
     "IOT_HUB_HTTPS_PORT",
     "IOT_HUB_CA_FILE",
+    "IOT_HUB_REGISTRY_CALLS_PER_MINUTE",
     "TTS_BASE_URL",
     "TTS_APPLICATION_ID",
     "TTS_API_KEY",
@@ -47,6 +48,8 @@ pub struct Settings {
     pub iot_hub_https_port: u16,
     /// `IOT_HUB_CA_FILE`: roots trusted beside the platform's.
     pub iot_hub_extra_roots: Vec<CertificateDer<'static>>,
+    /// `IOT_HUB_REGISTRY_CALLS_PER_MINUTE`: this instance's share of what the hub's tier allows.
+    pub iot_hub_registry_calls_per_minute: u32,
     /// `TTS_BASE_URL`: ends in `/api/v3`, without a slash.
     pub tts_base_url: Url,
     /// `TTS_APPLICATION_ID`
@@ -119,6 +122,7 @@ impl Settings {
         let connection_string = lookup.required("IOT_HUB_CONNECTION_STRING", ConnectionString::parse);
         let https_port = lookup.or_default("IOT_HUB_HTTPS_PORT", "443", port);
         let extra_roots = lookup.optional("IOT_HUB_CA_FILE", |path| read_ca_file(&PathBuf::from(path)));
+        let registry_calls = lookup.or_default("IOT_HUB_REGISTRY_CALLS_PER_MINUTE", "100", registry_calls);
         let base_url = lookup.required("TTS_BASE_URL", tts_base_url);
         let application_id = lookup.required("TTS_APPLICATION_ID", application_id);
         let api_key = lookup.required("TTS_API_KEY", api_key);
@@ -133,6 +137,7 @@ impl Settings {
                 iot_hub_connection_string: connection_string?,
                 iot_hub_https_port: https_port?,
                 iot_hub_extra_roots: extra_roots.unwrap_or_default(),
+                iot_hub_registry_calls_per_minute: registry_calls?,
                 tts_base_url: base_url?,
                 tts_application_id: application_id?,
                 tts_api_key: api_key?,
@@ -169,6 +174,15 @@ fn port(text: &str) -> Result<u16, String> {
     match text.parse() {
         Ok(port) if port > 0 => Ok(port),
         _ => Err(format!("found {text:?}, expected a port from 1 to 65535")),
+    }
+}
+
+fn registry_calls(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(calls) if calls > 0 => Ok(calls),
+        _ => Err(format!(
+            "found {text:?}, expected a number of at least 1 (tiers S1 and S2 allow 100 per unit, S3 5000)"
+        )),
     }
 }
 

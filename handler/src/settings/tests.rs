@@ -66,6 +66,7 @@ fn a_wrong_value_is_a_problem_that_says_what_is_expected() {
         ("IOT_HUB_HTTPS_PORT", "https", "expected a port"),
         ("IOT_HUB_CA_FILE", "/nowhere/ca.pem", "cannot read it"),
         ("IOT_HUB_CA_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "found no certificate"),
+        ("IOT_HUB_REGISTRY_CALLS_PER_MINUTE", "0", "at least 1"),
         ("TTS_BASE_URL", "eu1.cloud.thethings.industries", "not a URL"),
         ("TTS_BASE_URL", "http://eu1.cloud.thethings.industries", "over TLS only"),
         ("TTS_BASE_URL", "https://user:hunter2@eu1.cloud.thethings.industries", "found a user"),

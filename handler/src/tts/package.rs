@@ -11,16 +11,15 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::error_body::ApiError;
-use crate::error::{Error, Peer, Retry};
-use crate::health::PeerRecord;
+use super::id::is_id;
+use crate::circuit::Circuit;
+use crate::error::{Error, OPERATOR, Peer, Retry};
 use crate::http::{error_body, transport_failure};
+use crate::record::PeerRecord;
 use crate::secret::Secret;
 
 /// Longest a submission may take; the host retries the batch afterwards.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long to leave alone what an operator must mend.
-const LATER: Duration = Duration::from_secs(60);
 
 /// One event as the package takes it.
 #[derive(Debug, Clone, Serialize)]
@@ -79,17 +78,6 @@ impl PackageEvent {
     }
 }
 
-/// Whether `id` is a device, application or gateway id of The Things Stack.
-#[must_use]
-pub fn is_id(id: &str) -> bool {
-    let is_legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (3..=36).contains(&id.len())
-        && id.chars().all(is_legal)
-        && !id.starts_with('-')
-        && !id.ends_with('-')
-        && !id.contains("--")
-}
-
 /// What became of a submission.
 #[derive(Debug)]
 pub enum Submission {
@@ -105,6 +93,7 @@ pub struct Package {
     http: Client,
     url: Url,
     api_key: Secret,
+    circuit: Circuit,
     /// Successes and failures, for `health`.
     pub record: PeerRecord,
 }
@@ -116,14 +105,20 @@ impl Package {
         let mut url = base_url.clone();
         let path = format!("{}/as/applications/{application_id}/packages/azureiothub/events", base_url.path());
         url.set_path(&path);
-        Self { http, url, api_key, record: PeerRecord::default() }
+        Self { http, url, api_key, circuit: Circuit::new(Peer::Tts), record: PeerRecord::default() }
+    }
+
+    /// The circuit's state, for `health`.
+    #[must_use]
+    pub fn circuit_report(&self) -> Value {
+        self.circuit.report()
     }
 
     /// Submits events in order.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the request as such could not be made or was not let in.
-    pub async fn submit(&self, events: &[PackageEvent]) -> Result<Submission, Error> {
+    pub async fn submit(&self, events: &[&PackageEvent]) -> Result<Submission, Error> {
         let result = self.post(events).await;
         match &result {
             Ok(_) => self.record.succeeded(),
@@ -132,16 +127,26 @@ impl Package {
         result
     }
 
-    async fn post(&self, events: &[PackageEvent]) -> Result<Submission, Error> {
+    async fn post(&self, events: &[&PackageEvent]) -> Result<Submission, Error> {
         #[derive(Serialize)]
         struct Request<'a> {
-            events: &'a [PackageEvent],
+            events: &'a [&'a PackageEvent],
         }
+        self.circuit.admit()?;
         let body = serde_json::to_vec(&Request { events }).expect("events hold only JSON");
         let request = self.http.post(self.url.clone()).timeout(TIMEOUT).bearer_auth(self.api_key.expose());
         let response = request.header(CONTENT_TYPE, "application/json").body(body).send().await;
-        let response = response.map_err(|reason| unavailable(transport_failure(reason), Retry::Soon))?;
+        let response = response.map_err(|reason| {
+            let reason = transport_failure(reason);
+            self.circuit.failed(&reason);
+            unavailable(reason, Retry::Soon)
+        })?;
         let status = response.status().as_u16();
+        if status >= 500 && status != 501 {
+            self.circuit.failed(&format!("status {status}"));
+        } else {
+            self.circuit.answered();
+        }
         if status == 200 {
             return Ok(Submission::Accepted);
         }
@@ -170,7 +175,7 @@ fn rate_limit_retry(headers: &HeaderMap) -> Duration {
 
 /// An operator can mend it, so the events are worth keeping.
 fn not_let_in(error: &ApiError, advice: &str) -> Error {
-    unavailable(format!("{error}; {advice}"), Retry::After(LATER))
+    unavailable(format!("{error}; {advice}"), Retry::After(OPERATOR))
 }
 
 fn unavailable(what: String, retry: Retry) -> Error {
@@ -180,18 +185,6 @@ fn unavailable(what: String, retry: Retry) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ids_follow_the_things_stacks_rule() {
-        let longest = "a".repeat(36);
-        for id in ["abc", "eui-70b3d57ed0000001", "a-1", "0-0-0", &longest] {
-            assert!(is_id(id), "{id}");
-        }
-        let too_long = "a".repeat(37);
-        for id in ["", "ab", "Sensor-1", "a_b", "-ab", "ab-", "a--b", "a.b", "größe", &too_long] {
-            assert!(!is_id(id), "{id}");
-        }
-    }
 
     #[test]
     fn the_endpoint_is_built_from_a_base_url_with_or_without_a_path_before_the_api() {

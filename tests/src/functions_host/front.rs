@@ -16,8 +16,9 @@ use tokio::task::JoinSet;
 
 use super::envelope::{
     HttpRequest, Sys, envelope, event_hub_admin_data, event_hub_admin_metadata, http_data, http_metadata,
+    queue_admin_metadata, queue_data,
 };
-use super::function_json::{EventHubTrigger, Function, Trigger};
+use super::function_json::{EventHubTrigger, Function, QueueTrigger, Trigger};
 use super::invoker::Invoker;
 use super::keys::{AuthLevel, Keys};
 use super::output::HttpResponse;
@@ -120,14 +121,13 @@ impl Front {
         let Some(function) = self.invoker.function(name).filter(|_| parts.method == Method::POST) else {
             return empty(StatusCode::NOT_FOUND);
         };
-        let Trigger::EventHub(trigger) = &function.trigger else {
-            return empty(StatusCode::NOT_IMPLEMENTED);
-        };
         let input = serde_json::from_slice::<Value>(body).ok();
         let Some(input) = input.as_ref().and_then(|body| body.get("input")?.as_str()) else {
             return empty(StatusCode::BAD_REQUEST);
         };
-        let envelope = admin_envelope(name, trigger, input);
+        let Some(envelope) = admin_envelope(function, input) else {
+            return empty(StatusCode::NOT_IMPLEMENTED);
+        };
         let (invoker, name) = (self.invoker.clone(), name.to_owned());
         tokio::spawn(async move {
             if let Some(function) = invoker.function(&name) {
@@ -138,10 +138,21 @@ impl Front {
     }
 }
 
-fn admin_envelope(function: &str, trigger: &EventHubTrigger, input: &str) -> Result<Value, String> {
-    let EventHubTrigger { binding, cardinality, data_type, .. } = trigger;
-    let data = event_hub_admin_data(input, *cardinality, *data_type)?;
-    Ok(envelope(binding, data, event_hub_admin_metadata(input, *cardinality, *data_type, &Sys::now(function))))
+/// `None` for HTTP functions, whose admin calls the stand-in does not play.
+fn admin_envelope(function: &Function, input: &str) -> Option<Result<Value, String>> {
+    let sys = Sys::now(&function.name);
+    match &function.trigger {
+        Trigger::Http { .. } => None,
+        Trigger::EventHub(EventHubTrigger { binding, cardinality, data_type, .. }) => {
+            let data = event_hub_admin_data(input, *cardinality, *data_type);
+            let metadata = event_hub_admin_metadata(input, *cardinality, *data_type, &sys);
+            Some(data.map(|data| envelope(binding, data, metadata)))
+        }
+        Trigger::Queue(QueueTrigger { binding, data_type, .. }) => {
+            let data = queue_data(input.as_bytes(), *data_type);
+            Some(Ok(envelope(binding, data, queue_admin_metadata(input, *data_type, &sys))))
+        }
+    }
 }
 
 fn presented_key(parts: &Parts) -> Option<String> {

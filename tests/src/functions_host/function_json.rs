@@ -10,6 +10,7 @@ use super::envelope::{Cardinality, DataType};
 use super::error::StartError;
 use super::host_json::read_json;
 use super::keys::AuthLevel;
+use super::options::DEFAULT_ACCOUNT;
 use super::retry::RetryPolicy;
 use super::route::Route;
 
@@ -27,6 +28,7 @@ pub(super) struct Function {
 pub(super) enum Trigger {
     Http { binding: String, auth_level: AuthLevel, methods: Vec<String>, route: Route },
     EventHub(EventHubTrigger),
+    Queue(QueueTrigger),
 }
 
 /// Where an Event Hub trigger reads and in which shape it hands over.
@@ -40,11 +42,20 @@ pub(super) struct EventHubTrigger {
     pub data_type: DataType,
 }
 
+/// Which queue a queue trigger reads and in which shape it hands over.
+#[derive(Debug)]
+pub(super) struct QueueTrigger {
+    pub binding: String,
+    pub queue_name: String,
+    pub connection: String,
+    pub data_type: DataType,
+}
+
 /// A binding with direction `out`.
 #[derive(Debug)]
 pub(super) enum Output {
     Http { binding: String },
-    Queue { binding: String, queue_name: String, binary: bool },
+    Queue { binding: String, queue_name: String, connection: String, binary: bool },
 }
 
 impl Function {
@@ -135,6 +146,9 @@ impl Reader<'_> {
         match (inputs.next(), inputs.next()) {
             (Some(trigger), None) => {
                 let trigger = self.trigger(trigger)?;
+                if file.retry.is_some() && matches!(trigger, Trigger::Queue(_)) {
+                    return Err(self.refused("queue triggers have no retry policy but extensions.queues in host.json"));
+                }
                 Ok(Function { name: self.function, trigger, outputs, retry: file.retry })
             }
             (None, _) => Err(self.refused("no trigger")),
@@ -154,6 +168,12 @@ impl Reader<'_> {
                 })
             }
             "eventHubTrigger" => self.event_hub(binding).map(Trigger::EventHub),
+            "queueTrigger" => Ok(Trigger::Queue(QueueTrigger {
+                queue_name: self.resolved("queueName", binding.queue_name, None)?,
+                connection: binding.connection.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
+                data_type: binding.data_type.unwrap_or(DataType::Absent),
+                binding: binding.name,
+            })),
             other => Err(self.refused(&format!("the stand-in does not play the trigger {other}"))),
         }
     }
@@ -174,6 +194,7 @@ impl Reader<'_> {
             ("out", "http") => Ok(Output::Http { binding: binding.name }),
             ("out", "queue") => Ok(Output::Queue {
                 queue_name: self.resolved("queueName", binding.queue_name, None)?,
+                connection: binding.connection.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
                 binary: binding.data_type == Some(DataType::Binary),
                 binding: binding.name,
             }),

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::app_settings::{resolve, time_span};
 use super::error::StartError;
+use super::queue_settings::{self, QueueSettings};
 
 /// What the stand-in honours of `host.json`, with the host's defaults.
 #[derive(Debug, PartialEq)]
@@ -21,8 +22,7 @@ pub(super) struct HostJson {
     pub function_timeout: Option<Duration>,
     pub route_prefix: String,
     pub max_event_batch_size: usize,
-    /// Queue messages go out as base64 text, which is what their 64 KB are counted in.
-    pub base64_queue_messages: bool,
+    pub queues: QueueSettings,
     /// Functions with nothing but HTTP get the original request instead of the envelope.
     pub forwarding: bool,
 }
@@ -64,7 +64,7 @@ struct Description {
 struct Extensions {
     http: Http,
     event_hubs: EventHubs,
-    queues: Queues,
+    queues: queue_settings::File,
 }
 
 #[derive(Deserialize, Default)]
@@ -77,12 +77,6 @@ struct Http {
 #[serde(rename_all = "camelCase", default)]
 struct EventHubs {
     max_event_batch_size: Option<usize>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Queues {
-    message_encoding: Option<String>,
 }
 
 impl HostJson {
@@ -105,7 +99,7 @@ impl HostJson {
             },
             route_prefix: file.extensions.http.route_prefix.unwrap_or_else(|| "api".to_owned()),
             max_event_batch_size: file.extensions.event_hubs.max_event_batch_size.unwrap_or(100).max(1),
-            base64_queue_messages: file.extensions.queues.message_encoding.as_deref() != Some("none"),
+            queues: QueueSettings::read(&file.extensions.queues)?,
             forwarding: handler.enable_forwarding_http_request || handler.enable_proxying_http_request,
         })
     }
@@ -118,7 +112,7 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StartErro
     serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))
 }
 
-fn duration(field: &str, given: Option<&str>, default_seconds: u64) -> Result<Duration, StartError> {
+pub(super) fn duration(field: &str, given: Option<&str>, default_seconds: u64) -> Result<Duration, StartError> {
     match given {
         None => Ok(Duration::from_secs(default_seconds)),
         Some(text) => time_span(text).ok_or_else(|| StartError::HostJson(format!("{field} is not hh:mm:ss: {text}"))),

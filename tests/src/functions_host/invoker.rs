@@ -1,5 +1,6 @@
 //! One invocation: wait for the handler, post the envelope, judge the answer, record it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,9 +9,11 @@ use uuid::Uuid;
 use super::answer::Answer;
 use super::client::{HandlerClient, RawAnswer};
 use super::function_json::Function;
-use super::output::{HttpResponse, Outputs};
+use super::output::{HttpResponse, Outputs, QueueOutput};
 use super::process::{Handler, State};
+use super::queue_settings::MessageEncoding;
 use super::record::{Invocation, Record};
+use crate::storage_queue::Queues;
 
 /// Everything invocations share.
 #[derive(Debug)]
@@ -21,7 +24,8 @@ pub(super) struct Invoker {
     pub functions: Vec<Function>,
     pub function_timeout: Option<Duration>,
     pub initialization_timeout: Duration,
-    pub base64_queues: bool,
+    pub queues: BTreeMap<String, Queues>,
+    pub encoding: MessageEncoding,
 }
 
 impl Invoker {
@@ -43,7 +47,7 @@ impl Invoker {
         let mut raw = None;
         let result = match envelope {
             Ok(envelope) => match self.post(&function.name, invocation_id, envelope.to_string().into_bytes()).await {
-                Ok(answer) => self.put_out(function, raw.insert(answer)),
+                Ok(answer) => self.put_out(function, raw.insert(answer)).await,
                 Err(failure) => Err(failure),
             },
             Err(failure) => Err(failure),
@@ -71,13 +75,28 @@ impl Invoker {
         })
     }
 
-    fn put_out(&self, function: &Function, raw: &RawAnswer) -> Result<Option<HttpResponse>, String> {
+    /// Everything is in its queue before the response goes out; a binding that fails does not hold up the others, but
+    /// it fails the invocation.
+    async fn put_out(&self, function: &Function, raw: &RawAnswer) -> Result<Option<HttpResponse>, String> {
         let answer = Answer::parse(raw)?;
-        let outputs = Outputs::from_answer(function, &answer, self.base64_queues)?;
-        for (queue_name, message) in outputs.messages {
-            self.record.add_message(queue_name, &message);
+        let outputs = Outputs::from_answer(function, &answer)?;
+        let mut result = Ok(outputs.response);
+        for output in &outputs.queues {
+            if let Err(reason) = self.put(output).await {
+                result = Err(reason);
+            }
         }
-        Ok(outputs.response)
+        result
+    }
+
+    async fn put(&self, output: &QueueOutput) -> Result<(), String> {
+        let QueueOutput { connection, queue_name, messages } = output;
+        let queues = self.queues.get(connection).ok_or_else(|| format!("no storage account {connection}"))?;
+        for message in messages {
+            let put = queues.put_creating(queue_name, &self.encoding.encode(message)).await;
+            put.map_err(|error| format!("queue {queue_name}: {error}"))?;
+        }
+        Ok(())
     }
 
     /// Invocations wait for a starting handler four times as long as its start may take.

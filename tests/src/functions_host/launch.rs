@@ -20,6 +20,8 @@ pub(super) struct Launch {
     pub script_root: PathBuf,
     pub settings: BTreeMap<String, String>,
     pub initialization_timeout: Duration,
+    /// After so many restarts the next error ends the host.
+    pub restart_limit: usize,
     /// The same after each restart.
     pub port: u16,
 }
@@ -33,6 +35,7 @@ impl Launch {
             script_root: options.script_root.clone(),
             settings: options.settings.clone(),
             initialization_timeout: host_json.initialization_timeout,
+            restart_limit: options.restart_limit,
             port: free_port()?,
         })
     }

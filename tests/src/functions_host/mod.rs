@@ -14,17 +14,19 @@ mod host_json;
 mod invoker;
 mod keys;
 mod launch;
+mod listeners;
 mod log;
 mod options;
 mod output;
 mod process;
+mod queue_settings;
+mod queue_trigger;
 mod record;
 mod retry;
 mod route;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,16 +42,18 @@ pub use options::Options;
 pub use record::{Invocation, Totals};
 
 use self::client::HandlerClient;
-use self::event_hub_trigger::Listener;
 use self::front::{Front, most_body_bytes};
-use self::function_json::{Function, Trigger, read_functions};
+use self::function_json::read_functions;
 use self::host_json::HostJson;
 use self::invoker::Invoker;
 use self::keys::Keys;
 use self::launch::Launch;
+use self::listeners::Listeners;
 use self::log::Log;
+use self::options::DEFAULT_ACCOUNT;
 use self::process::{Handler, State};
 use self::record::Record;
+use crate::storage_queue::Queues;
 
 /// A running host. Dropping it kills the handler and ends all its tasks.
 #[derive(Debug)]
@@ -57,8 +61,10 @@ pub struct FunctionsHost {
     url: String,
     keys: Keys,
     invoker: Arc<Invoker>,
-    listeners: BTreeMap<String, Arc<Listener>>,
+    listeners: Listeners,
+    queues: Queues,
     log: Log,
+    queue_tasks: JoinSet<()>,
     _tasks: JoinSet<()>,
 }
 
@@ -71,7 +77,7 @@ impl FunctionsHost {
         options.script_root = std::path::absolute(options.script_root)?;
         let host_json = HostJson::read(&options.script_root, &options.settings)?;
         let functions = read_functions(&options.script_root, &options.settings, host_json.forwarding)?;
-        let listeners = listeners(&functions, &options, &host_json)?;
+        let listeners = Listeners::new(&functions, &options, &host_json)?;
         let port = options.http_port;
         let bound = TcpListener::bind(("127.0.0.1", port)).await;
         let socket = bound.map_err(|source| StartError::Listen { port, source })?;
@@ -81,15 +87,15 @@ impl FunctionsHost {
             functions,
             function_timeout: host_json.function_timeout,
             initialization_timeout: host_json.initialization_timeout,
-            base64_queues: host_json.base64_queue_messages,
+            queues: options.queues.clone(),
+            encoding: host_json.queues.encoding,
             record: Record::new(options.history),
             client: client.clone(),
             handler: Handler::start(launch, client, log.clone(), &mut tasks),
         });
         listening(&invoker.handler, &log).await?;
-        for (function, listener) in &listeners {
-            listener.listen(&invoker, function, &mut tasks);
-        }
+        let mut queue_tasks = JoinSet::new();
+        listeners.listen(&invoker, &mut tasks, &mut queue_tasks);
         let url = format!("http://{}", socket.local_addr()?);
         let keys = Keys { function: options.function_key, master: options.master_key };
         let front = Front {
@@ -99,7 +105,8 @@ impl FunctionsHost {
             most_body_bytes: most_body_bytes(&options.settings),
         };
         tasks.spawn(Arc::new(front).serve(socket));
-        Ok(Self { url, keys, invoker, listeners, log, _tasks: tasks })
+        let queues = options.queues.get(DEFAULT_ACCOUNT).cloned().unwrap_or_default();
+        Ok(Self { url, keys, invoker, listeners, queues, log, queue_tasks, _tasks: tasks })
     }
 
     /// The address of the HTTP front without a slash at its end, e.g. `http://127.0.0.1:7071`.
@@ -184,8 +191,9 @@ impl FunctionsHost {
         self.invoker.handler.starts()
     }
 
-    /// SIGKILLs the handler and returns when it is dead. That counts as an error: after two of them the handler is
-    /// started again, the third without 30 minutes of peace before it **ends the host**, which then answers 503.
+    /// SIGKILLs the handler and returns when it is dead. That counts as an error: [`Options::restart_limit`] of them
+    /// (2 by default) start it again, one more without 30 minutes of peace before it **ends the host**, which then
+    /// answers 503.
     pub async fn kill_handler(&self) {
         self.invoker.handler.kill().await;
     }
@@ -199,35 +207,31 @@ impl FunctionsHost {
     /// The next sequence number a function's trigger would read; 0 for anything that does not exist.
     #[must_use]
     pub fn checkpoint(&self, function: &str, partition: usize) -> i64 {
-        self.listeners.get(function).map_or(0, |listener| listener.checkpoint(partition))
+        self.listeners.checkpoint(function, partition).unwrap_or_default()
     }
 
-    /// The texts that queue output bindings have put into a queue.
+    /// The storage account behind `AzureWebJobsStorage`; an empty one if the host was given none.
+    #[must_use]
+    pub fn queues(&self) -> &Queues {
+        &self.queues
+    }
+
+    /// The decoded texts of the messages now in a queue of [`FunctionsHost::queues`], hidden ones included.
+    ///
+    /// # Panics
+    /// When that account is not in memory: nobody can see all the messages of another one.
     #[must_use]
     pub fn output_messages(&self, queue_name: &str) -> Vec<String> {
-        self.invoker.record.messages(queue_name)
+        let all = self.queues.all(queue_name).expect("output_messages needs an account in memory");
+        let decoded = |text: String| self.invoker.encoding.decode(&text).unwrap_or_else(|| text.into_bytes());
+        all.into_iter().map(|message| String::from_utf8_lossy(&decoded(message.text)).into_owned()).collect()
     }
 
-    /// Stops the host and returns when the handler is dead.
-    pub async fn stop(self) {
+    /// Stops the host and returns when the handler is dead and no queue message is being processed any more.
+    pub async fn stop(mut self) {
         self.invoker.handler.stop().await;
+        while self.queue_tasks.join_next().await.is_some() {}
     }
-}
-
-/// One listener for each function that reads an Event Hub.
-fn listeners(
-    functions: &[Function],
-    options: &Options,
-    host_json: &HostJson,
-) -> Result<BTreeMap<String, Arc<Listener>>, StartError> {
-    let mut listeners = BTreeMap::new();
-    for function in functions {
-        if let Trigger::EventHub(trigger) = &function.trigger {
-            let listener = Listener::new(&function.name, trigger, options, host_json.max_event_batch_size)?;
-            listeners.insert(function.name.clone(), Arc::new(listener));
-        }
-    }
-    Ok(listeners)
 }
 
 async fn listening(handler: &Handler, log: &Log) -> Result<(), StartError> {

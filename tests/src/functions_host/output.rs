@@ -7,9 +7,6 @@ use serde_json::{Map, Value};
 use super::answer::Answer;
 use super::function_json::{Function, Output};
 
-/// A queue message may have so many bytes as the service stores it.
-const MOST_MESSAGE_BYTES: usize = 64 * 1024;
-
 /// What an HTTP function says to its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HttpResponse {
@@ -22,25 +19,32 @@ pub(super) struct HttpResponse {
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Outputs {
     pub response: Option<HttpResponse>,
-    /// Queue name and message, in order.
-    pub messages: Vec<(String, Vec<u8>)>,
+    /// One for each queue binding.
+    pub queues: Vec<QueueOutput>,
+}
+
+/// What one binding puts into its queue, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct QueueOutput {
+    pub connection: String,
+    pub queue_name: String,
+    pub messages: Vec<Vec<u8>>,
 }
 
 impl Outputs {
     /// Maps the answer onto the function's output bindings. A value that cannot be put out fails the invocation,
     /// **after** the handler has answered 200.
-    pub(super) fn from_answer(function: &Function, answer: &Answer, base64_queues: bool) -> Result<Self, String> {
+    pub(super) fn from_answer(function: &Function, answer: &Answer) -> Result<Self, String> {
         let values = values(function, answer);
         let mut outputs = Self::default();
         for output in &function.outputs {
             match output {
                 Output::Http { binding } => outputs.response = Some(http_response(binding, values.get(binding))?),
-                Output::Queue { binding, queue_name, binary } => {
-                    for message in messages(values.get(binding).unwrap_or(&Value::Null), *binary) {
-                        check_size(queue_name, &message, base64_queues)?;
-                        outputs.messages.push((queue_name.clone(), message));
-                    }
-                }
+                Output::Queue { binding, queue_name, connection, binary } => outputs.queues.push(QueueOutput {
+                    connection: connection.clone(),
+                    queue_name: queue_name.clone(),
+                    messages: messages(values.get(binding).unwrap_or(&Value::Null), *binary),
+                }),
             }
         }
         Ok(outputs)
@@ -64,14 +68,6 @@ fn values(function: &Function, answer: &Answer) -> Map<String, Value> {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {}
     }
     values
-}
-
-fn check_size(queue_name: &str, message: &[u8], base64: bool) -> Result<(), String> {
-    let stored = if base64 { message.len().div_ceil(3) * 4 } else { message.len() };
-    match stored > MOST_MESSAGE_BYTES {
-        true => Err(format!("queue {queue_name}: a message of {stored} bytes, {MOST_MESSAGE_BYTES} are allowed")),
-        false => Ok(()),
-    }
 }
 
 /// The response of the binding's value: 200 and nothing when there is none.

@@ -15,8 +15,6 @@ use super::log::{Log, Stream};
 
 /// How often the host asks whether the handler listens.
 const POLL: Duration = Duration::from_millis(25);
-/// With so many errors the host restarts the handler no more: two restarts, then the end.
-const FATAL_ERRORS: usize = 3;
 /// Errors are forgotten after so long without one.
 const ERROR_WINDOW: Duration = Duration::from_mins(30);
 /// The exit code by which a handler asks for a restart.
@@ -84,6 +82,12 @@ impl Handler {
 
     pub(super) fn state(&self) -> State {
         self.state.borrow().clone()
+    }
+
+    /// Waits until the host has given up on the handler or is stopping.
+    pub(super) async fn given_up(&self) {
+        let mut state = self.state.clone();
+        drop(state.wait_for(|state| matches!(state, State::GivenUp(_))).await);
     }
 
     /// Whether the host has given up on the handler or is stopping.
@@ -214,7 +218,7 @@ impl Supervisor {
             self.errors.clear();
         }
         self.errors.push(now);
-        if self.errors.len() >= FATAL_ERRORS { State::GivenUp(reason) } else { State::Starting }
+        if self.errors.len() > self.launch.restart_limit { State::GivenUp(reason) } else { State::Starting }
     }
 
     async fn until_stopped(mut self) {

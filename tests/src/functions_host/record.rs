@@ -1,4 +1,4 @@
-//! What tests look at: finished invocations and messages put into queues.
+//! What tests look at: finished invocations.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,7 @@ pub struct Invocation {
     pub failure: Option<String>,
     /// The handler's answer, if it was JSON.
     pub response: Option<Value>,
-    /// 0 on the first attempt.
+    /// 0 on the first attempt; of a queue message its dequeue count less one.
     pub retry_count: u32,
 }
 
@@ -51,19 +51,13 @@ impl Totals {
 pub(super) struct Record {
     invocations: Mutex<History<Invocation>>,
     totals: Mutex<BTreeMap<String, Totals>>,
-    queues: Mutex<BTreeMap<String, Vec<String>>>,
     changed: watch::Sender<()>,
 }
 
 impl Record {
     /// Keeps so many invocations.
     pub(super) fn new(most: usize) -> Self {
-        Self {
-            invocations: Mutex::new(History::new(most)),
-            totals: Mutex::default(),
-            queues: Mutex::default(),
-            changed: watch::Sender::new(()),
-        }
+        Self { invocations: Mutex::new(History::new(most)), totals: Mutex::default(), changed: watch::Sender::new(()) }
     }
 
     pub(super) fn add(&self, invocation: Invocation) {
@@ -76,16 +70,8 @@ impl Record {
         self.changed.send_replace(());
     }
 
-    pub(super) fn add_message(&self, queue_name: String, message: &[u8]) {
-        lock(&self.queues).entry(queue_name).or_default().push(String::from_utf8_lossy(message).into_owned());
-    }
-
     pub(super) fn invocations(&self) -> Vec<Invocation> {
         lock(&self.invocations).to_vec()
-    }
-
-    pub(super) fn messages(&self, queue_name: &str) -> Vec<String> {
-        lock(&self.queues).get(queue_name).cloned().unwrap_or_default()
     }
 
     pub(super) async fn wait_for(

@@ -135,13 +135,7 @@ fn add_scalars(metadata: &mut Metadata, event: &Event, data_type: DataType) {
     metadata.add("Properties", &event.data.properties.clone().into());
     metadata.add("SystemProperties", &system_properties(event));
     if data_type != DataType::Binary {
-        spread_body(metadata, &event.data.body);
-    }
-}
-
-fn spread_body(metadata: &mut Metadata, body: &[u8]) {
-    if let Ok(Value::Object(body)) = serde_json::from_slice(body) {
-        metadata.spread(&body);
+        metadata.spread_body(&event.data.body);
     }
 }
 
@@ -179,7 +173,7 @@ pub fn event_hub_admin_metadata(input: &str, cardinality: Cardinality, data_type
     metadata.add("Properties", &Map::new().into());
     metadata.add("SystemProperties", &json!({"SequenceNumber": i64::MIN, "EnqueuedTimeUtc": "0001-01-01T00:00:00"}));
     if cardinality == Cardinality::One && data_type != DataType::Binary {
-        spread_body(&mut metadata, input.as_bytes());
+        metadata.spread_body(input.as_bytes());
     }
     metadata.add_sys(sys);
     metadata

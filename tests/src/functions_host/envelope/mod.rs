@@ -5,6 +5,7 @@
 
 mod event_hub;
 mod http;
+mod queue;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +18,7 @@ pub use event_hub::{
     event_hub_metadata,
 };
 pub use http::{HttpRequest, http_data, http_metadata};
+pub use queue::{queue_admin_metadata, queue_data, queue_metadata};
 
 /// The whole envelope for one trigger binding.
 #[must_use]
@@ -79,6 +81,13 @@ impl Metadata {
     pub fn spread(&mut self, object: &Map<String, Value>) {
         for (name, value) in object.iter().filter(|(_, value)| !value.is_array()) {
             self.add(name, value);
+        }
+    }
+
+    /// Adds the members of a body that is a JSON object; of any other body nothing.
+    fn spread_body(&mut self, body: &[u8]) {
+        if let Ok(Value::Object(body)) = serde_json::from_slice(body) {
+            self.spread(&body);
         }
     }
 

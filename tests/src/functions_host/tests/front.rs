@@ -122,20 +122,59 @@ async fn a_body_sent_chunked_never_reaches_the_handler() {
     assert_eq!(request["body"]["Data"]["req"]["Url"], "http://me/api/device");
 }
 
-#[tokio::test]
-async fn a_queue_output_is_recorded_and_may_stand_beside_the_response() {
+/// A host whose function puts into two queues beside its response.
+async fn with_queues(parked: Value) -> (ScriptRoot, FunctionsHost) {
     let mut function = http("device", "post");
-    let queue =
-        json!({"type": "queue", "direction": "out", "name": "parked", "queueName": "%QUEUE%", "connection": "S"});
-    function["bindings"].as_array_mut().unwrap().push(queue);
+    for (name, queue) in [("parked", "%QUEUE%"), ("other", "other")] {
+        let output = json!({"type": "queue", "direction": "out", "name": name, "queueName": queue, "connection": "S"});
+        function["bindings"].as_array_mut().unwrap().push(output);
+    }
     let root = ScriptRoot::new(&[("device", function)]);
-    let answer = json!({"Outputs": {"res": {"statusCode": 202}, "parked": ["{\"a\":1}", "test"]}});
+    let answer = json!({"Outputs": {"res": {"statusCode": 202}, "parked": parked, "other": ["o"]}});
     let mut options = root.options(&json!({"device": [{"body": answer}]}));
     options.settings.insert("QUEUE".to_owned(), "parked-items".to_owned());
+    let queues = options.queues["AzureWebJobsStorage"].clone();
+    options.queues.insert("S".to_owned(), queues);
     let host = FunctionsHost::start(options).await.unwrap();
-    let request = reqwest::Client::new().post(format!("{}/api/device", host.url()));
-    assert_eq!(send(request.header("x-functions-key", host.function_key())).await.0, 202);
+    (root, host)
+}
+
+async fn status_of(host: &FunctionsHost) -> u16 {
+    send(reqwest::Client::new().post(format!("{}/api/device?code={}", host.url(), host.function_key()))).await.0
+}
+
+#[tokio::test]
+async fn queue_outputs_are_in_their_queues_when_the_response_arrives() {
+    let (_root, host) = with_queues(json!(["{\"a\":1}", "test"])).await;
+    assert_eq!(status_of(&host).await, 202);
     assert_eq!(host.output_messages("parked-items"), ["{\"a\":1}", "test"]);
+    assert_eq!(host.output_messages("other"), ["o"]);
+    let stored: Vec<_> = host.queues().all("parked-items").unwrap().into_iter().map(|message| message.text).collect();
+    assert_eq!(stored, ["eyJhIjoxfQ==", "dGVzdA=="]);
+}
+
+#[tokio::test]
+async fn a_queue_that_takes_nothing_fails_the_invocation_after_the_handler_has_answered() {
+    let (_root, host) = with_queues(json!(["lost"])).await;
+    host.queues().inject(PutFault::Next(1));
+    assert_eq!(status_of(&host).await, 500);
+    let invocation = host.invocations().pop().unwrap();
+    assert_eq!((invocation.succeeded, invocation.status), (false, Some(200)));
+    assert_eq!(invocation.failure.as_deref(), Some("queue parked-items: 503 ServerBusy"));
+    assert_eq!(host.output_messages("other"), ["o"], "the other binding is not held up");
+    host.queues().inject(PutFault::UntilCleared);
+    assert_eq!((status_of(&host).await, status_of(&host).await), (500, 500));
+    host.queues().clear_faults();
+    assert_eq!(status_of(&host).await, 202);
+    assert_eq!(host.output_messages("parked-items"), ["lost"]);
+}
+
+#[tokio::test]
+async fn a_queue_message_over_64_kb_as_base64_fails_the_invocation() {
+    for (length, expected) in [(48 * 1024, 202), (48 * 1024 + 1, 500)] {
+        let (_root, host) = with_queues(json!(["x".repeat(length)])).await;
+        assert_eq!(status_of(&host).await, expected, "{length}");
+    }
 }
 
 #[tokio::test]

@@ -4,16 +4,20 @@ mod event_hub_trigger;
 mod fake_handler;
 mod front;
 mod process;
+mod queue_trigger;
 mod start;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::queue_settings::MessageEncoding;
 use super::*;
 use crate::event_hub::EventHub;
+use crate::storage_queue::PutFault;
 
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
 

@@ -61,6 +61,20 @@ async fn two_errors_are_restarts_on_the_same_port_and_the_third_ends_the_host() 
 }
 
 #[tokio::test]
+async fn the_restart_limit_decides_how_often_the_handler_may_be_killed() {
+    let root = device();
+    let options = Options { restart_limit: 5, ..root.options(&json!({})) };
+    let host = FunctionsHost::start(options).await.unwrap();
+    for starts in 2..=6 {
+        host.kill_handler().await;
+        eventually(|| host.handler_starts() == starts && host.handler_pid().is_some()).await;
+    }
+    host.kill_handler().await;
+    eventually(|| host.handler_port() == 0).await;
+    assert_eq!(host.handler_starts(), 6);
+}
+
+#[tokio::test]
 async fn a_handler_that_exits_with_0_is_not_restarted_and_every_invocation_fails() {
     let root = device();
     let host = root.start(&json!({"device": [{"exit": 0}]})).await;

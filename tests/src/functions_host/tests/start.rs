@@ -28,11 +28,32 @@ async fn bindings_that_are_not_played_and_missing_hubs_are_start_errors() {
             json!({"type": "eventHubTrigger", "direction": "in", "name": "e", "eventHubName": "h", "connection": "E"}),
             "no Event Hub behind connection E",
         ),
+        (
+            json!({"type": "queueTrigger", "direction": "in", "name": "q", "queueName": "q", "connection": "S"}),
+            "function ingest: no storage account behind connection S",
+        ),
         (json!({"type": "httpTrigger", "direction": "in", "name": "r", "route": "{id:int}"}), "route segment"),
     ] {
         let failure = failure(&trigger(binding.clone()), &json!({})).await;
         assert!(failure.contains(expected), "{binding}: {failure}");
     }
+}
+
+#[tokio::test]
+async fn an_output_without_its_storage_account_is_a_start_error_that_names_the_connection() {
+    let mut function = http("device", "get");
+    let output = json!({"type": "queue", "direction": "out", "name": "o", "queueName": "q", "connection": "S"});
+    function["bindings"].as_array_mut().unwrap().push(output);
+    let root = ScriptRoot::new(&[("device", function)]);
+    assert_eq!(failure(&root, &json!({})).await, "function device: no storage account behind connection S");
+}
+
+#[tokio::test]
+async fn a_queue_trigger_with_a_retry_policy_is_a_start_error() {
+    let trigger = json!({"type": "queueTrigger", "direction": "in", "name": "q", "queueName": "q"});
+    let retry = json!({"strategy": "fixedDelay", "maxRetryCount": 1, "delayInterval": "00:00:01"});
+    let root = ScriptRoot::new(&[("ingest", json!({"bindings": [trigger], "retry": retry}))]);
+    assert!(failure(&root, &json!({})).await.contains("no retry policy"));
 }
 
 #[tokio::test]
@@ -95,11 +116,11 @@ async fn a_handler_that_cannot_be_run_is_a_start_error_that_names_it() {
 #[test]
 fn the_functions_of_this_repository_can_be_played() {
     let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let settings = ["EVENT_HUB_NAME", "EVENT_HUB_CONSUMER_GROUP"].map(|name| (name.to_owned(), "x".to_owned()));
-    let settings = BTreeMap::from(settings);
+    let names = ["EVENT_HUB_NAME", "EVENT_HUB_CONSUMER_GROUP", "PARKED_QUEUE_NAME", "DEAD_LETTER_QUEUE_NAME"];
+    let settings = BTreeMap::from(names.map(|name| (name.to_owned(), "x".to_owned())));
     let host_json = HostJson::read(&repository, &settings).unwrap();
     assert_eq!((host_json.route_prefix.as_str(), host_json.function_timeout), ("api", Some(Duration::from_mins(5))));
     let functions = read_functions(&repository.join("functions"), &settings, host_json.forwarding).unwrap();
     let names: Vec<_> = functions.iter().map(|function| function.name.as_str()).collect();
-    assert!(["health", "hub_events", "uplink"].iter().all(|name| names.contains(name)), "{names:?}");
+    assert!(["health", "hub_events", "redeliver", "uplink"].iter().all(|name| names.contains(name)), "{names:?}");
 }

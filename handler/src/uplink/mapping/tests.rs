@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::invocation;
 
 const UPLINK: &str = r#"{"end_device_ids":{"device_id":"sensor-1","application_ids":{"application_id":"plant-a"},"dev_eui":"70B3D57ED0000001","join_eui":"70B3D57ED0FFFF00","dev_addr":"260B1234"},"correlation_ids":["gs:uplink:01J0ABCDEFGHJKMNPQRSTVWXYZ","rpc:/ttn.lorawan.v3.NsAs/HandleUplink:01J0ABCDEFGHJKMNPQRSTVWXY1","as:up:01J0ABCDEFGHJKMNPQRSTVWXY2"],"received_at":"2026-11-20T10:00:00.223456789Z","uplink_message":{"session_key_id":"AZaB==","f_port":2,"f_cnt":17,"frm_payload":"AQID","decoded_payload":{"temperature":21.50,"big":12345678901234567890},"rx_metadata":[{"gateway_ids":{"gateway_id":"gw-1"},"rssi":-101,"uplink_token":"Cg=="}],"app_s_key":{"key":"00112233445566778899AABBCCDDEEFF"}}}"#;
 
@@ -29,7 +30,7 @@ macro_rules! fixtures_become {
         $(
             #[test]
             fn $message_type() {
-                let fixture = include_str!(concat!("../../../tests/fixtures/tts/", stringify!($message_type), ".json"));
+                let fixture = include_str!(concat!("../../../../tests/fixtures/tts/", stringify!($message_type), ".json"));
                 insta::assert_snapshot!(stringify!($message_type), on_the_wire(fixture.trim_end()));
             }
         )*
@@ -42,7 +43,7 @@ fixtures_become! {
 }
 
 fn property<'a>(message: &'a DeviceToCloudMessage, name: &str) -> Option<&'a str> {
-    message.properties.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    message.property(name)
 }
 
 #[test]

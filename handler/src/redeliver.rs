@@ -1,0 +1,108 @@
+//! Parked items are tried again: the same journeys, later.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::response::Response;
+use tokio::time::{Instant, sleep};
+
+use crate::app::{App, now};
+use crate::error::{Error, Retry};
+use crate::invocation::{self, QueueMessage, QueueOutputs};
+use crate::parking::{Item, Kind};
+use crate::{hub_event, uplink};
+
+/// Longest one try may take. A hub that shapes traffic answers late rather than never.
+const ATTEMPT: Duration = Duration::from_secs(30);
+
+/// How long one invocation waits for a peer in all; well below the host's `functionTimeout`. Waiting here costs a
+/// queue message one dequeue instead of several.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// Why an item is still not delivered.
+enum Undelivered {
+    /// Its not-before time is too far away to wait for.
+    NotYet,
+    Failed(Error),
+}
+
+/// Function `redeliver`: takes one item. If the invocation fails, the host shows the item again after its visibility
+/// time-out, and moves it to the poison queue after its last dequeue.
+pub(crate) async fn receive(app: &App, envelope: &Bytes) -> Response {
+    let message = match invocation::queue_message(envelope) {
+        Ok(message) => message,
+        Err(error) => {
+            error.log(None);
+            return invocation::failed(StatusCode::BAD_REQUEST, &error.to_string());
+        }
+    };
+    let item = match Item::decode(&message.text) {
+        Ok(item) => item,
+        Err(reason) => {
+            tracing::error!("{reason}; it goes to the dead-letter queue as it is");
+            let queues = QueueOutputs { dead_letter: vec![message.text], ..QueueOutputs::default() };
+            return invocation::done("unreadable item dead-lettered", &queues);
+        }
+    };
+    match try_for_a_while(app, &item).await {
+        Ok(()) => {
+            let (device_id, trace) = (item.device_id.as_deref(), item.trace.as_deref());
+            tracing::info!(device_id, first_trace = trace, first_seen = item.first_seen, "parked item redelivered");
+            invocation::done("redelivered", &QueueOutputs::default())
+        }
+        Err(Undelivered::NotYet) => invocation::failed(StatusCode::SERVICE_UNAVAILABLE, "not before its time"),
+        Err(Undelivered::Failed(error)) => undelivered(item, &message, &error),
+    }
+}
+
+/// Delivers the item, waiting for its not-before time and as the peer says, if that does not take too long.
+async fn try_for_a_while(app: &App, item: &Item) -> Result<(), Undelivered> {
+    let give_up = Instant::now() + PATIENCE;
+    let spread = |wait: Duration| wait.mul_f64(1.0 + fastrand::f64() / 4.0);
+    let wait = spread(item.wait_from(now()));
+    if Instant::now() + wait > give_up {
+        return Err(Undelivered::NotYet);
+    }
+    sleep(wait).await;
+    loop {
+        let error = match deliver(app, item).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        match error.retry() {
+            Some(Retry::After(wait)) if Instant::now() + spread(wait) < give_up => sleep(spread(wait)).await,
+            Some(Retry::After(_) | Retry::Soon | Retry::NextDay) | None => return Err(Undelivered::Failed(error)),
+        }
+    }
+}
+
+async fn deliver(app: &App, item: &Item) -> Result<(), Error> {
+    let deadline = Instant::now() + ATTEMPT;
+    match item.kind {
+        Kind::Uplink => uplink::redeliver(app, item, deadline).await,
+        Kind::HubEvent => hub_event::redeliver(app, item, deadline).await,
+    }
+}
+
+/// Dead-letters what will never succeed, parks anew what has to wait for tomorrow, and fails the invocation otherwise.
+fn undelivered(item: Item, message: &QueueMessage, error: &Error) -> Response {
+    let device_id = item.device_id.clone();
+    let attempts = item.attempts + message.dequeue_count;
+    let is_transient = error.is_transient();
+    if is_transient && error.retry() != Some(Retry::NextDay) {
+        tracing::warn!(device_id, attempts, kind = error.kind(), "parked item not redelivered yet: {error}");
+        return invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
+    }
+    error.log(device_id.as_deref());
+    match item.failed_again(error, attempts, now()).encode() {
+        Ok(text) if is_transient => {
+            invocation::done("parked until tomorrow", &QueueOutputs { parked: vec![text], ..QueueOutputs::default() })
+        }
+        Ok(text) => {
+            invocation::done("dead-lettered", &QueueOutputs { dead_letter: vec![text], ..QueueOutputs::default() })
+        }
+        // Its reason has grown beyond the queue message; the item stays where it is.
+        Err(too_large) => invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &too_large.to_string()),
+    }
+}
