@@ -9,6 +9,7 @@ use reqwest::{Client, Response};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use url::{Host, Url};
 
 /// Longest connection set-up, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -31,6 +32,18 @@ pub fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String>
         Ok(certificates) => Ok(certificates),
         Err(reason) => Err(format!("found no readable PEM in it: {reason}")),
     }
+}
+
+/// Whether keys may travel to `url`: over TLS, or without leaving the machine.
+#[must_use]
+pub fn is_https_or_loopback(url: &Url) -> bool {
+    let is_loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback)
 }
 
 /// TLS 1.2 and 1.3 with the platform's roots and `extra_roots`.

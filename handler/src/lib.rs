@@ -12,6 +12,7 @@
 
 pub mod app;
 pub mod circuit;
+pub mod dead_letters;
 pub mod error;
 pub mod health;
 pub mod http;
@@ -24,5 +25,6 @@ pub mod record;
 mod redeliver;
 pub mod secret;
 pub mod settings;
+pub mod storage_queue;
 pub mod tts;
 mod uplink;

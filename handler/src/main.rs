@@ -9,7 +9,7 @@ use axum::Router;
 use clap::{Parser, Subcommand};
 use handler::app::{App, misconfigured_router, router};
 use handler::settings::{Problems, Settings, listen_port_from_env, log_level_from_env};
-use handler::{health, http};
+use handler::{dead_letters, health, http};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -34,11 +34,17 @@ struct Arguments {
 enum Command {
     /// Prints version and settings problems as JSON; exits 0 if there are none, else 64.
     CheckConfig,
+    /// Shows messages that could not be delivered, tries them again, or deletes them.
+    DeadLetters {
+        #[command(subcommand)]
+        command: dead_letters::Command,
+    },
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Some(Command::CheckConfig) => check_config(),
+        Some(Command::DeadLetters { command }) => ExitCode::from(dead_letters::run(command)),
         None => serve(),
     }
 }

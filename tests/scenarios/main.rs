@@ -3,6 +3,7 @@
 
 mod support;
 
+mod dead_letters;
 mod devices;
 mod health;
 mod host_contract;

@@ -1,20 +1,21 @@
 //! Looking settings up by name and collecting what is wrong with them.
 
-use super::{NAMES, Problem};
+use super::Problem;
 
 /// How Azure shows a Key Vault reference that it could not resolve: unchanged.
 const KEY_VAULT_REFERENCE: &str = "@Microsoft.KeyVault(";
 
 /// Values by name, and the problems found so far.
 pub struct Lookup<'a> {
+    names: &'static [&'static str],
     values: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<Problem>,
 }
 
 impl<'a> Lookup<'a> {
-    /// Nothing looked up yet.
-    pub fn new(values: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { values, problems: Vec::new() }
+    /// Nothing of `names` looked up yet.
+    pub fn new(names: &'static [&'static str], values: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { names, values, problems: Vec::new() }
     }
 
     /// A setting that must be there.
@@ -43,15 +44,15 @@ impl<'a> Lookup<'a> {
         self.parsed(name, value, parse)
     }
 
-    /// All problems, in the order of [`NAMES`].
+    /// All problems, in the order of the names.
     pub fn problems(mut self) -> Vec<Problem> {
-        self.problems.sort_by_key(|problem| NAMES.iter().position(|name| *name == problem.name));
+        self.problems.sort_by_key(|problem| self.names.iter().position(|name| *name == problem.name));
         self.problems
     }
 
     /// The trimmed value. Empty counts as absent: that is how the portal and templates write "none".
     fn value(&self, name: &'static str) -> Option<String> {
-        debug_assert!(NAMES.contains(&name), "{name} is not listed");
+        debug_assert!(self.names.contains(&name), "{name} is not listed");
         (self.values)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 

@@ -4,6 +4,7 @@
 mod agreement;
 mod lookup;
 mod message_types;
+mod storage;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,12 +12,13 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use tracing::level_filters::LevelFilter;
-use url::{Host, Url};
+use url::Url;
 
 pub use lookup::Lookup;
 pub use message_types::MessageTypes;
+pub use storage::{STORAGE_NAMES, StorageSettings};
 
-use crate::http::read_ca_file;
+use crate::http::{is_https_or_loopback, read_ca_file};
 use crate::iot_hub::ConnectionString;
 use crate::secret::Secret;
 use crate::tts::id::is_id;
@@ -116,7 +118,7 @@ impl Settings {
     /// # Errors
     /// All [`Problems`] at once.
     pub fn from_lookup(values: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
-        let mut lookup = Lookup::new(&values);
+        let mut lookup = Lookup::new(&NAMES, &values);
         let connection_string = lookup.required("IOT_HUB_CONNECTION_STRING", ConnectionString::parse);
         let https_port = lookup.or_default("IOT_HUB_HTTPS_PORT", "443", port);
         let extra_roots = lookup.optional("IOT_HUB_CA_FILE", |path| read_ca_file(&PathBuf::from(path)));
@@ -188,13 +190,7 @@ fn tts_base_url(text: &str) -> Result<Url, String> {
     let expected = "expected something like https://eu1.cloud.thethings.industries/api/v3";
     let mut url =
         Url::parse(text).map_err(|reason| format!("found {text:?}, which is not a URL ({reason}); {expected}"))?;
-    let is_loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback) {
+    if !is_https_or_loopback(&url) {
         return Err(format!(
             "found scheme {:?}, but keys travel over TLS only (http:// is for loopback); {expected}",
             url.scheme()
