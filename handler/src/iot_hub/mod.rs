@@ -9,7 +9,7 @@ pub mod event;
 mod gate;
 pub mod message;
 mod refusal;
-mod sas;
+pub(crate) mod sas;
 mod standing;
 
 pub use client::IotHub;

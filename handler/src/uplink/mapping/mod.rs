@@ -15,14 +15,14 @@ use crate::tts::{Message, webhook, with_fewer_gateways};
 const REMOVED_MEMBERS: [&str; 2] = ["app_s_key", "uplink_token"];
 
 /// Who sent a message: what it says itself, else what the webhook's path says.
-pub(super) struct Sender {
+pub(crate) struct Sender {
     pub(super) device_id: Option<String>,
     pub(super) application_id: Option<String>,
 }
 
 impl Sender {
     /// Reads both.
-    pub(super) fn of(message: &Message<'_>, request: &HttpRequest<'_>) -> Self {
+    pub(crate) fn of(message: &Message<'_>, request: &HttpRequest<'_>) -> Self {
         let ids = &message.end_device_ids;
         let own = |id: Option<&str>| id.filter(|id| !id.is_empty()).map(str::to_owned);
         Self {
@@ -33,7 +33,7 @@ impl Sender {
 }
 
 /// The device-to-cloud message of a webhook's message.
-pub(super) fn message_from(message: &Message<'_>, sender: Sender) -> Result<DeviceToCloudMessage, Error> {
+pub(crate) fn message_from(message: &Message<'_>, sender: Sender) -> Result<DeviceToCloudMessage, Error> {
     let device_id = sender.device_id.as_deref().ok_or_else(no_device_id)?;
     let device_id = DeviceId::new(device_id).map_err(Error::Malformed)?;
     let body =
