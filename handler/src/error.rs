@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use tracing::Level;
 
+/// Longest wait a peer can ask for; more is a mistake of the peer's, and would not fit a calendar.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A system the handler talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
@@ -108,12 +111,13 @@ impl Error {
         self.retry() == Some(Retry::Soon)
     }
 
-    /// When another try makes sense; `None` if it never does.
+    /// When another try makes sense, at the latest in a day; `None` if it never does.
     #[must_use]
     pub fn retry(&self) -> Option<Retry> {
         match self {
             Self::Misconfigured(_) => Some(Retry::After(OPERATOR)),
-            Self::Unavailable { retry, .. } => Some(*retry),
+            Self::Unavailable { retry: Retry::After(wait), .. } => Some(Retry::After(*wait.min(&LONGEST_WAIT))),
+            Self::Unavailable { retry: retry @ (Retry::Soon | Retry::NextDay), .. } => Some(*retry),
             Self::Unauthorized(_)
             | Self::Malformed(_)
             | Self::UnsupportedFormat(_)
@@ -157,6 +161,20 @@ impl Error {
             tracing::warn!(kind, status, device_id, "{self}");
         } else {
             tracing::error!(kind, status, device_id, "{self}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_peer_is_waited_for_longer_than_a_day() {
+        let day = Duration::from_secs(86_400);
+        for (asked, waited) in [(Duration::from_secs(10), Duration::from_secs(10)), (Duration::MAX, day)] {
+            let error = Error::Unavailable { peer: Peer::Tts, what: "no".to_owned(), retry: Retry::After(asked) };
+            assert_eq!(error.retry(), Some(Retry::After(waited)));
         }
     }
 }

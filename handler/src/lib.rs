@@ -14,6 +14,9 @@ pub mod app;
 pub mod circuit;
 pub mod dead_letters;
 pub mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod health;
 pub mod http;
 mod hub_event;

@@ -15,7 +15,7 @@ const EVENT_MEMBERS: [&str; 5] = ["deviceId", "etag", "version", "tags", "proper
 ///   created anew.
 /// - Tags carry no versions; they are taken as they are now, keys included.
 /// - A desired property that a newer version has changed or removed is left out; the others are as they are now.
-pub(super) fn as_of_now(event: HubEvent, twin: Option<&Value>) -> Option<HubEvent> {
+pub(crate) fn as_of_now(event: HubEvent, twin: Option<&Value>) -> Option<HubEvent> {
     let Some(twin) = twin else {
         return (event.operation == Operation::Deleted).then_some(event);
     };

@@ -1,6 +1,6 @@
 //! Journey 2: IoT Hub's lifecycle and twin-change events go to The Things Stack.
 
-mod as_of_now;
+pub(crate) mod as_of_now;
 mod delivery;
 mod submitted;
 mod triage;

@@ -1,5 +1,7 @@
 //! IoT Hub connection strings of a shared access policy.
 
+use url::Host;
+
 use crate::secret::Secret;
 
 /// `HostName=…;SharedAccessKeyName=…;SharedAccessKey=…`
@@ -60,7 +62,10 @@ impl ConnectionString {
 }
 
 fn host_name_of(host_name: String) -> Result<String, String> {
-    let is_host = host_name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+    let is_plain = host_name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+    // Names that URLs read as something else, such as 127.1, or not at all.
+    let in_url = Host::parse(&host_name).map(|host| host.to_string());
+    let is_host = is_plain && in_url.is_ok_and(|in_url| in_url.eq_ignore_ascii_case(&host_name));
     is_host.then_some(host_name).ok_or_else(|| {
         "HostName is not a host name, expected something like my-hub.azure-devices.net without scheme, path or port"
             .to_owned()
@@ -110,6 +115,9 @@ mod tests {
             ("HostName=h;HostName=h", "HostName twice"),
             ("HostName=h;DeviceId=d;SharedAccessKey=AAAA", "a device's connection string"),
             ("HostName=https://h;SharedAccessKeyName=p;SharedAccessKey=hunter2", "not a host name"),
+            ("HostName=1.2.3.4.5;SharedAccessKeyName=p;SharedAccessKey=hunter2", "not a host name"),
+            ("HostName=127.1;SharedAccessKeyName=p;SharedAccessKey=hunter2", "not a host name"),
+            ("HostName=xn--a;SharedAccessKeyName=p;SharedAccessKey=hunter2", "not a host name"),
             ("HostName=h;SharedAccessKeyName=p;SharedAccessKey=hunter2", "not base64"),
             ("HostName=h;SharedAccessKeyName=p;SharedAccessKey=aHVudGVyMg==", "has 7 bytes"),
             ("HostName=h;Endpoint=hunter2", "unknown part"),

@@ -10,7 +10,7 @@ mod gate;
 mod introduction;
 pub mod message;
 mod refusal;
-mod sas;
+pub(crate) mod sas;
 mod standing;
 
 pub use client::IotHub;

@@ -12,9 +12,6 @@ use crate::http::error_body;
 /// The hub's advice when throttled; it sends no `Retry-After`.
 const THROTTLED: Duration = Duration::from_secs(10);
 
-/// Longest wait believed, whatever `Retry-After` says.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
-
 /// Longest message kept of an error, in bytes.
 const MAX_MESSAGE: usize = 500;
 
@@ -42,7 +39,6 @@ impl Refusal {
         let code = header("iothub-errorcode").unwrap_or_default();
         let retry_after =
             header(RETRY_AFTER.as_str()).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
-        let retry_after = retry_after.map(|wait| wait.min(LONGEST_WAIT));
         let status = response.status().as_u16();
         let envelope: Envelope = serde_json::from_str(&error_body(response).await).unwrap_or_default();
         let message = format!("{} {}", envelope.message, envelope.exception_message).trim().to_owned();

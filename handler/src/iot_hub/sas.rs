@@ -14,7 +14,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 /// A token for `resource` (host name, or host name and path) valid until `expiry` (Unix time, seconds).
 /// `policy_name` is absent for a device's own key.
 #[must_use]
-pub(super) fn token(resource: &str, key: &Secret, policy_name: Option<&str>, expiry: u64) -> String {
+pub(crate) fn token(resource: &str, key: &Secret, policy_name: Option<&str>, expiry: u64) -> String {
     let resource = utf8_percent_encode(resource, ENCODED).to_string();
     let signature = sign(key, &format!("{resource}\n{expiry}"));
     let signature = utf8_percent_encode(&signature, ENCODED);

@@ -68,7 +68,7 @@ pub struct HubEventOriginal {
 pub struct UnreadBody {
     /// How long the body was.
     pub bytes: usize,
-    /// Its beginning in base64; missing if it names a key, whose value could not be taken out.
+    /// Its beginning in base64; missing if it may name a key, whose value could not be taken out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base64: Option<String>,
 }
@@ -93,7 +93,9 @@ impl HubEventOriginal {
 
 impl UnreadBody {
     fn new(body: &[u8]) -> Self {
-        let names_a_key = KEYS.iter().any(|name| memchr::memmem::find(body, name.as_bytes()).is_some());
+        // A key can also be spelt with escapes, so any backslash is reason enough.
+        let names_a_key = KEYS.iter().any(|name| memchr::memmem::find(body, name.as_bytes()).is_some())
+            || memchr::memchr(b'\\', body).is_some();
         let beginning = &body[..body.len().min(MAX_UNREAD_BYTES)];
         Self { bytes: body.len(), base64: (!names_a_key).then(|| STANDARD.encode(beginning)) }
     }
@@ -119,6 +121,7 @@ mod tests {
     fn a_body_nobody_can_read_is_kept_for_a_person_unless_it_names_a_key() {
         assert_eq!(kept(b"hello")["unread_body"], serde_json::json!({"bytes": 5, "base64": "aGVsbG8="}));
         assert_eq!(kept(br#"{"tags":{"lorawan":{"appKey":"0011"#)["unread_body"], serde_json::json!({"bytes": 34}));
+        assert_eq!(kept(br#"{"tags":{"\u0061ppKey":"0011"#)["unread_body"], serde_json::json!({"bytes": 28}));
         assert_eq!(kept(&[0xff; 20_000])["unread_body"]["bytes"], 20_000);
     }
 }

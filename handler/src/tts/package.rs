@@ -21,9 +21,6 @@ use crate::secret::Secret;
 /// Longest a submission may take; the host retries the batch afterwards.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Longest wait believed, whatever `X-Rate-Limit-Retry` says.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
-
 /// One event as the package takes it.
 #[derive(Debug, Clone, Serialize)]
 pub struct PackageEvent {
@@ -166,7 +163,7 @@ impl Package {
 /// Seconds until the next request is allowed; this API has its own header instead of `Retry-After`.
 fn rate_limit_retry(headers: &HeaderMap) -> Duration {
     let seconds = headers.get("X-Rate-Limit-Retry").and_then(|value| value.to_str().ok()?.parse().ok());
-    seconds.map_or(Duration::from_secs(1), Duration::from_secs).min(LONGEST_WAIT)
+    seconds.map_or(Duration::from_secs(1), Duration::from_secs)
 }
 
 /// An operator can mend it, so the events are worth keeping.

@@ -1,6 +1,6 @@
 //! Journey 1: a webhook's message becomes a device-to-cloud message.
 
-mod mapping;
+pub(crate) mod mapping;
 mod parking;
 
 use axum::body::Bytes;

@@ -19,7 +19,7 @@ pub mod query;
 mod registry;
 mod request_log;
 mod router;
-mod sas;
+pub mod sas;
 mod section;
 mod server;
 mod service_api;

@@ -8,18 +8,19 @@ use sha2::Sha256;
 
 /// A token as it was sent; nothing in it is believed before `is_signed_by` said so.
 #[derive(Debug)]
-pub(crate) struct Token {
+pub struct Token {
     /// `sr` exactly as sent: encoders differ (`%2a`, `%2A`, `*`), and the signature covers this very text.
     resource: String,
     signature: Vec<u8>,
     expiry: String,
     /// `skn`; a device key has none.
-    pub(crate) policy: Option<String>,
+    pub policy: Option<String>,
 }
 
 impl Token {
     /// Takes an `Authorization` value (or an MQTT password) apart, whatever the order of its parameters.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let (mut resource, mut signature, mut expiry, mut policy) = (None, None, None, None);
         for parameter in text.strip_prefix("SharedAccessSignature ")?.trim().split('&') {
             let (name, value) = parameter.split_once('=')?;
@@ -43,7 +44,8 @@ impl Token {
     }
 
     /// Whether a base64 key made the signature.
-    pub(crate) fn is_signed_by(&self, key: &str) -> bool {
+    #[must_use]
+    pub fn is_signed_by(&self, key: &str) -> bool {
         let Ok(key) = STANDARD.decode(key) else { return false };
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else { return false };
         mac.update(self.resource.as_bytes());
@@ -53,12 +55,14 @@ impl Token {
     }
 
     /// Whether `se` has come; no grace for slow clocks is documented.
-    pub(crate) fn is_expired(&self, now: i64) -> bool {
+    #[must_use]
+    pub fn is_expired(&self, now: i64) -> bool {
         self.expiry.parse::<i64>().map_or(true, |expiry| expiry <= now)
     }
 
     /// The decoded `sr`, split into the host and the path's segments.
-    pub(crate) fn scope(&self) -> Option<Scope> {
+    #[must_use]
+    pub fn scope(&self) -> Option<Scope> {
         let resource = decoded(&self.resource)?;
         let mut segments = resource.trim_end_matches('/').split('/').map(str::to_owned);
         Some(Scope { host: segments.next()?, path: segments.collect() })
@@ -67,9 +71,11 @@ impl Token {
 
 /// What a token is for.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Scope {
-    pub(crate) host: String,
-    pub(crate) path: Vec<String>,
+pub struct Scope {
+    /// As the token spells it, a port included.
+    pub host: String,
+    /// The segments behind it.
+    pub path: Vec<String>,
 }
 
 impl Scope {

@@ -15,14 +15,14 @@ use crate::tts::{Message, webhook, with_fewer_gateways};
 const REMOVED_MEMBERS: [&str; 2] = ["app_s_key", "uplink_token"];
 
 /// Who sent a message: what it says itself, else what the webhook's path says.
-pub(super) struct Sender {
+pub(crate) struct Sender {
     pub(super) device_id: Option<String>,
     pub(super) application_id: Option<String>,
 }
 
 impl Sender {
     /// Reads both.
-    pub(super) fn of(message: &Message<'_>, request: &HttpRequest<'_>) -> Self {
+    pub(crate) fn of(message: &Message<'_>, request: &HttpRequest<'_>) -> Self {
         let ids = &message.end_device_ids;
         let own = |id: Option<&str>| id.filter(|id| !id.is_empty()).map(str::to_owned);
         Self {
@@ -33,7 +33,7 @@ impl Sender {
 }
 
 /// The device-to-cloud message of a webhook's message.
-pub(super) fn message_from(message: &Message<'_>, sender: Sender) -> Result<DeviceToCloudMessage, Error> {
+pub(crate) fn message_from(message: &Message<'_>, sender: Sender) -> Result<DeviceToCloudMessage, Error> {
     let device_id = sender.device_id.as_deref().ok_or_else(no_device_id)?;
     let device_id = DeviceId::new(device_id).map_err(Error::Malformed)?;
     let body =
@@ -160,7 +160,7 @@ fn correlation_id_from(message: &Message<'_>) -> Option<String> {
 
 /// RFC 3339 as the hub takes it: in UTC with `Z` and at most seven fraction digits. `None` if it is no time.
 fn creation_time_from(received_at: &str) -> Option<String> {
-    let at = OffsetDateTime::parse(received_at, &Rfc3339).ok()?.to_offset(time::UtcOffset::UTC);
+    let at = OffsetDateTime::parse(received_at, &Rfc3339).ok()?.checked_to_offset(time::UtcOffset::UTC)?;
     let at = at.replace_nanosecond(at.nanosecond() / 100 * 100).ok()?;
     at.format(&Rfc3339).ok()
 }

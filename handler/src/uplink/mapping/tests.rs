@@ -159,6 +159,7 @@ fn creation_time_has_at_most_seven_fraction_digits_and_is_utc() {
         ("2026-11-20T10:00:00.1Z", Some("2026-11-20T10:00:00.1Z")),
         ("2026-11-20T10:00:00.123456789Z", Some("2026-11-20T10:00:00.1234567Z")),
         ("2026-11-20T12:00:00+02:00", Some("2026-11-20T10:00:00Z")),
+        ("9999-12-31T23:59:59-01:00", None),
         ("yesterday", None),
     ] {
         assert_eq!(creation_time_from(received_at).as_deref(), expected, "{received_at}");
