@@ -29,7 +29,10 @@ pub fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String>
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match certificates {
         Ok(certificates) if certificates.is_empty() => Err("found no certificate in it, expected PEM".to_owned()),
-        Ok(certificates) => Ok(certificates),
+        Ok(certificates) => match certificates.iter().try_for_each(|root| RootCertStore::empty().add(root.clone())) {
+            Ok(()) => Ok(certificates),
+            Err(reason) => Err(format!("found a certificate in it that is no usable root: {reason}")),
+        },
         Err(reason) => Err(format!("found no readable PEM in it: {reason}")),
     }
 }
@@ -102,4 +105,16 @@ pub async fn error_body(mut response: Response) -> String {
         }
     }
     String::from_utf8_lossy(&body).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_pem_that_is_no_certificate_is_found_out_before_it_is_used() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n").unwrap();
+        assert!(read_ca_file(file.path()).unwrap_err().contains("no usable root"));
+    }
 }

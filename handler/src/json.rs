@@ -8,8 +8,41 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::error::shortened;
+
 /// Deepest nesting [`without_members`] follows. Real messages stay under ten.
 const MAX_DEPTH: usize = 64;
+
+/// JSON that is not what was expected: where, and what was expected there. Never what was found, which is payload.
+#[derive(Debug)]
+pub struct Unexpected {
+    /// The path of the place, `.` for the whole.
+    pub path: String,
+    /// What was expected, or what is wrong with the text.
+    pub what: String,
+}
+
+/// Longest path shown, in bytes.
+const MAX_PATH: usize = 100;
+
+/// Parses JSON and, only when that fails, parses again to find out where.
+///
+/// # Errors
+/// [`Unexpected`]
+pub fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Unexpected> {
+    serde_json::from_slice(json).or_else(|_| {
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|reason| {
+            let what = reason.inner().to_string();
+            // serde says `invalid type: string "the payload", expected u32 at line 1 column 9`.
+            let expected = if reason.inner().is_data() { what.rfind("expected ").unwrap_or(0) } else { 0 };
+            Unexpected {
+                path: shortened(&reason.path().to_string(), MAX_PATH).to_owned(),
+                what: shortened(&what[expected..], MAX_PATH * 2).to_owned(),
+            }
+        })
+    })
+}
 
 /// The members of one JSON object, in the order they were sent.
 #[derive(Debug, Default)]

@@ -16,9 +16,14 @@ use crate::{hub_event, uplink};
 /// Longest one try may take. A hub that shapes traffic answers late rather than never.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
-/// How long one invocation waits for a peer in all; well below the host's `functionTimeout`. Waiting here costs a
-/// queue message one dequeue instead of several.
+/// How long one invocation goes on in all; well below the host's `functionTimeout`.
 const PATIENCE: Duration = Duration::from_secs(100);
+
+/// Longest wait within an invocation: a throttled hub's ten seconds. Waiting items hold places that others need.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// Dequeues after which an item that waits for its time is written anew, so that it has all its tries left then.
+const WAITING_DEQUEUES: u64 = 50;
 
 /// Why an item is still not delivered.
 enum Undelivered {
@@ -51,6 +56,10 @@ pub(crate) async fn receive(app: &App, envelope: &Bytes) -> Response {
             tracing::info!(device_id, first_trace = trace, first_seen = item.first_seen, "parked item redelivered");
             invocation::done("redelivered", &QueueOutputs::default())
         }
+        Err(Undelivered::NotYet) if message.dequeue_count >= WAITING_DEQUEUES => {
+            let queues = QueueOutputs { parked: vec![message.text], ..QueueOutputs::default() };
+            invocation::done("parked anew until its time", &queues)
+        }
         Err(Undelivered::NotYet) => invocation::failed(StatusCode::SERVICE_UNAVAILABLE, "not before its time"),
         Err(Undelivered::Failed(error)) => undelivered(item, &message, &error),
     }
@@ -61,7 +70,7 @@ async fn try_for_a_while(app: &App, item: &Item) -> Result<(), Undelivered> {
     let give_up = Instant::now() + PATIENCE;
     let spread = |wait: Duration| wait.mul_f64(1.0 + fastrand::f64() / 4.0);
     let wait = spread(item.wait_from(now()));
-    if Instant::now() + wait > give_up {
+    if wait > LONGEST_WAIT {
         return Err(Undelivered::NotYet);
     }
     sleep(wait).await;
@@ -71,7 +80,9 @@ async fn try_for_a_while(app: &App, item: &Item) -> Result<(), Undelivered> {
             Err(error) => error,
         };
         match error.retry() {
-            Some(Retry::After(wait)) if Instant::now() + spread(wait) < give_up => sleep(spread(wait)).await,
+            Some(Retry::After(wait)) if spread(wait) <= LONGEST_WAIT && Instant::now() < give_up => {
+                sleep(spread(wait)).await;
+            }
             Some(Retry::After(_) | Retry::Soon | Retry::NextDay) | None => return Err(Undelivered::Failed(error)),
         }
     }

@@ -105,10 +105,10 @@ async fn session_keys_and_uplink_tokens_stay_behind() {
 #[tokio::test]
 async fn values_that_http_headers_cannot_carry_are_percent_encoded() {
     let system = system().await;
-    let text = r#"{"end_device_ids":{"device_id":"sensor-1","application_ids":{"application_id":"größe: a b%"}},"service_data":{}}"#;
+    let text = r#"{"end_device_ids":{"device_id":"sensor-1","dev_eui":"größe: a b%"},"service_data":{}}"#;
     assert_eq!(send_text(&system, &system.webhook, text.as_bytes()).await.status, 200);
     let message = messages(&system, 1).await.remove(0);
-    assert_eq!(message.properties["application-id"], "gr%C3%B6%C3%9Fe%3A%20a%20b%25");
+    assert_eq!(message.properties["dev-eui"], "gr%C3%B6%C3%9Fe%3A%20a%20b%25");
 }
 
 #[tokio::test]

@@ -85,6 +85,24 @@ async fn a_message_without_any_type_is_refused_with_what_was_found() {
 }
 
 #[tokio::test]
+async fn a_message_of_another_application_does_not_become_one_of_ours() {
+    let system = system().await;
+    let message = br#"{"end_device_ids":{"device_id":"sensor-1","application_ids":{"application_id":"plant-b"}},"uplink_message":{}}"#;
+    let told = refused(&system, message, 400, "as TTS_APPLICATION_ID says").await;
+    assert!(told.reason().contains("plant-b"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_never_repeats_the_payload() {
+    let system = system().await;
+    let payload = "secret-measurement".repeat(10_000);
+    let told =
+        refused(&system, format!(r#"{{"uplink_message":"{payload}"}}"#).as_bytes(), 400, "at `uplink_message`").await;
+    assert!(!told.reason().contains("secret-measurement"), "{told:?}");
+    assert!(system.host.logs().iter().all(|line| !line.text.contains("secret-measurement")));
+}
+
+#[tokio::test]
 async fn a_missing_or_wrong_webhook_secret_is_refused_and_either_of_two_is_accepted() {
     let system =
         crate::support::system_with(&[("WEBHOOK_SECRETS", "the-old-secret-of-2025,the-new-secret-of-2026")]).await;

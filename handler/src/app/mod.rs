@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 use time::OffsetDateTime;
 use tower_http::catch_panic::CatchPanicLayer;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, error_span};
 
 use crate::error::Error;
 use crate::hub_event::Submitted;
@@ -57,19 +57,21 @@ pub fn router(app: App) -> Router {
     let routes = Router::new()
         .route(
             "/uplink",
-            post(async |State(app): State<Arc<App>>, headers: HeaderMap, envelope: Bytes| {
+            post(async |State(app): State<Arc<App>>, headers: HeaderMap, Envelope(envelope): Envelope| {
                 uplink::receive(&app, header(&headers, TRACE), &envelope).await
             }),
         )
         .route(
             "/hub_events",
-            post(async |State(app): State<Arc<App>>, headers: HeaderMap, envelope: Bytes| {
+            post(async |State(app): State<Arc<App>>, headers: HeaderMap, Envelope(envelope): Envelope| {
                 hub_event::receive(&app, header(&headers, TRACE), &envelope).await
             }),
         )
         .route(
             "/redeliver",
-            post(async |State(app): State<Arc<App>>, envelope: Bytes| redeliver::receive(&app, &envelope).await),
+            post(async |State(app): State<Arc<App>>, Envelope(envelope): Envelope| {
+                redeliver::receive(&app, &envelope).await
+            }),
         )
         .route("/health", post(async |State(app): State<Arc<App>>| health::answer(&app)))
         .with_state(Arc::new(app));
@@ -79,20 +81,23 @@ pub fn router(app: App) -> Router {
 /// The same routes while settings are wrong. The process must stay up: the host gives up on a handler that ends three
 /// times, and then nobody could ask `health` why.
 pub fn misconfigured_router(problems: Problems) -> Router {
-    let all = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    let error = Arc::new(Error::Misconfigured(all));
+    let names = problems.iter().map(|problem| problem.name).collect::<Vec<_>>().join(", ");
+    let error = Arc::new(Error::Misconfigured(format!("{names}; function health says how")));
     let (for_uplink, for_events) = (Arc::clone(&error), Arc::clone(&error));
     let routes = Router::new()
         .route("/uplink", post(async move || uplink::answer_failed(&for_uplink)))
         .route(
             "/hub_events",
-            post(async move |headers: HeaderMap, envelope: Bytes| {
+            post(async move |headers: HeaderMap, Envelope(envelope): Envelope| {
                 hub_event::receive_misconfigured(&for_events, header(&headers, TRACE), &envelope)
             }),
         )
         .route(
             "/redeliver",
-            post(async move || invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())),
+            post(async move || {
+                tracing::error!("parked item not redelivered: {error}");
+                invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
+            }),
         )
         .route("/health", post(async move || health::answer_misconfigured(&problems)));
     layered(routes)
@@ -109,6 +114,21 @@ fn layered(routes: Router) -> Router {
         }))
 }
 
+/// An invocation's body. One over the limit is answered as every failed invocation, and logged.
+struct Envelope(Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Envelope {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
+            let limit = invocation::MAX_BYTES;
+            tracing::error!("found an invocation that cannot be read, expected at most {limit} bytes: {rejection}");
+            invocation::failed(rejection.status(), &rejection.body_text())
+        })
+    }
+}
+
 /// The W3C trace context the host sends along.
 const TRACE: &str = "traceparent";
 
@@ -116,9 +136,9 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// Ties every log line of an invocation to the host's ids.
+/// Ties every log line of an invocation to the host's ids, at every log level.
 async fn in_span(request: Request, next: Next) -> Response {
-    let span = info_span!(
+    let span = error_span!(
         "invocation",
         function = request.uri().path().trim_start_matches('/'),
         invocation_id = header(request.headers(), "X-Azure-Functions-InvocationId"),

@@ -16,10 +16,13 @@ const EVENT_MEMBERS: [&str; 5] = ["deviceId", "etag", "version", "tags", "proper
 /// - Tags carry no versions; they are taken as they are now, keys included.
 /// - A desired property that a newer version has changed or removed is left out; the others are as they are now.
 pub(crate) fn as_of_now(event: HubEvent, twin: Option<&Value>) -> Option<HubEvent> {
-    let Some(twin) = twin else {
-        return (event.operation == Operation::Deleted).then_some(event);
-    };
     let mut body: Map<String, Value> = serde_json::from_str(event.body.get()).unwrap_or_default();
+    let Some(twin) = twin else {
+        // Tags come from the twin, and there is none.
+        body.remove("tags");
+        return (event.operation == Operation::Deleted)
+            .then_some(HubEvent { body: to_raw_value(&body).ok()?, ..event });
+    };
     match event.operation {
         Operation::Deleted => return None,
         Operation::Created | Operation::TwinReplaced => {
@@ -147,8 +150,8 @@ mod tests {
 
     #[test]
     fn of_a_device_that_is_gone_only_its_deletion_matters_and_of_one_that_is_back_it_does_not() {
-        let body = json!({"deviceId": "sensor-1"});
-        assert_eq!(now(Operation::Deleted, &body, None), Some(body.clone()));
+        let body = json!({"deviceId": "sensor-1", "tags": {"lorawan": true}});
+        assert_eq!(now(Operation::Deleted, &body, None), Some(json!({"deviceId": "sensor-1"})));
         assert_eq!(now(Operation::Deleted, &body, Some(&twin())), None);
         for operation in [Operation::Created, Operation::TwinUpdated, Operation::TwinReplaced] {
             assert_eq!(now(operation, &body, None), None);

@@ -1,10 +1,13 @@
 //! Submitting a batch: in order, in requests of bounded size, one wrong event never in the way of the others.
 
 use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::triage::{Candidate, Refused};
 use crate::app::App;
-use crate::error::{Error, Peer};
+use crate::error::{Error, Peer, Retry};
 use crate::tts::package::{PackageEvent, Submission};
 
 /// Most events in one request to The Things Stack.
@@ -12,6 +15,10 @@ const MAX_EVENTS: usize = 500;
 
 /// Most bytes in one request, a quarter of what The Things Stack takes.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long a batch may take; with one more request it stays below the host's `functionTimeout` of five minutes, after
+/// which the host would kill the handler and move on.
+const PATIENCE: Duration = Duration::from_secs(4 * 60);
 
 /// How far a batch came.
 #[derive(Debug, Default)]
@@ -28,7 +35,14 @@ pub(super) struct Delivery {
 pub(super) async fn deliver(app: &App, candidates: Vec<Candidate>) -> Delivery {
     let mut delivery = Delivery::default();
     let mut pending: VecDeque<Vec<Candidate>> = chunks(candidates).into();
+    let give_up = Instant::now() + PATIENCE;
     while let Some(mut chunk) = pending.pop_front() {
+        if Instant::now() > give_up {
+            let what = format!("the batch is not done after {} s", PATIENCE.as_secs());
+            chunk.extend(pending.into_iter().flatten());
+            delivery.left = Some((chunk, Error::Unavailable { peer: Peer::Tts, what, retry: Retry::Soon }));
+            break;
+        }
         let events: Vec<&PackageEvent> = chunk.iter().map(|candidate| &candidate.event).collect();
         match app.tts.submit(&events).await {
             Ok(Submission::Accepted) => {

@@ -8,6 +8,7 @@ mod triage;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde_json::Value;
 use tokio::time::Instant;
 
 pub(crate) use self::submitted::Submitted;
@@ -70,7 +71,10 @@ pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) 
 /// Function `hub_events` while settings are wrong: at the last try every event that may be ours is parked, since the
 /// trigger will not bring it again.
 pub(crate) fn receive_misconfigured(error: &Error, trace: Option<String>, envelope: &Bytes) -> Response {
-    let failed = |reason: &Error| invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string());
+    let failed = |reason: &Error| {
+        reason.log(None);
+        invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string())
+    };
     let batch = match invocation::event_batch(envelope) {
         Ok(batch) if batch.retry.is_none_or(RetryContext::is_last_try) => batch,
         Ok(_) => return failed(error),
@@ -85,13 +89,15 @@ pub(crate) fn receive_misconfigured(error: &Error, trace: Option<String>, envelo
     invocation::done("parked", &QueueOutputs { parked, ..QueueOutputs::default() })
 }
 
-/// The queue item of an event. Without keys, reported properties and metadata even the largest twin fits.
+/// The queue item of an event. A body that does not fit, which no twin's does, is left out.
 fn item(partition_id: Option<String>, source: TriggerEvent, error: &Error, trace: Option<String>) -> Option<String> {
     let device_id = source.device_id().map(str::to_owned);
-    let sequence_number = source.sequence_number;
+    let (sequence_number, bytes) = (source.sequence_number, source.body.len());
+    let encode = |original: &HubEventOriginal| {
+        Item::new(Kind::HubEvent, error, now(), original).about(device_id.clone(), trace.clone()).encode()
+    };
     let original = HubEventOriginal::new(partition_id, sequence_number, source.properties, &source.body);
-    let item = Item::new(Kind::HubEvent, error, now(), &original);
-    let encoded = item.about(device_id.clone(), trace).encode();
+    let encoded = encode(&original).or_else(|_| encode(&original.without_body(bytes)));
     encoded.map_err(|too_large| tracing::error!(device_id, sequence_number, "hub event lost: {too_large}")).ok()
 }
 
@@ -105,7 +111,7 @@ pub(crate) async fn redeliver(app: &App, item: &Item, deadline: Instant) -> Resu
     let original: HubEventOriginal =
         serde_json::from_str(&original).map_err(|reason| unreadable(reason.to_string()))?;
     let body = original.body.ok_or_else(|| unreadable("its body is not a twin".to_owned()))?;
-    let event = match HubEvent::recognise(body.get().as_bytes(), &original.properties) {
+    let event = match HubEvent::recognise(Value::Object(body).to_string().as_bytes(), &original.properties) {
         Ok(Recognised::Event(event)) => event,
         Ok(Recognised::Ignored(_)) => return Ok(()),
         Err(reason) => return Err(unreadable(reason)),

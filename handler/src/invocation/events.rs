@@ -16,8 +16,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{decoded, decoded_as, not_an_envelope, parse};
+use super::{decoded, decoded_as, not_an_envelope};
 use crate::error::Error;
+use crate::json::parse;
 
 /// One event as it lay in the Event Hub.
 #[derive(Debug, Clone, PartialEq)]

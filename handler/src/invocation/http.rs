@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{not_an_envelope, parse};
+use super::not_an_envelope;
 use crate::error::Error;
-use crate::json::{Members, Text};
+use crate::json::{Members, Text, parse};
 
 /// The caller's request to an HTTP-triggered function whose input binding is called `req`.
 #[derive(Debug, Deserialize)]

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::json::Unexpected;
 
 /// Largest invocation body read, in bytes: the host's own limit for an inbound HTTP body. An Event Hub batch stays
 /// far below (`maxEventBatchSize` × 256 KB, in base64).
@@ -35,18 +36,8 @@ fn decoded_as<T: DeserializeOwned>(value: Value) -> Option<T> {
     serde_json::from_value(decoded(value)).ok()
 }
 
-fn not_an_envelope(reason: &serde_path_to_error::Error<serde_json::Error>) -> Error {
+fn not_an_envelope(Unexpected { path, what }: &Unexpected) -> Error {
     Error::Malformed(format!(
-        "the invocation is not the Functions host's envelope at `{}`: {}; expected {{\"Data\":{{…}},\"Metadata\":{{…}}}}",
-        reason.path(),
-        reason.inner()
+        "the invocation is not the Functions host's envelope at `{path}`: {what}; expected {{\"Data\":{{…}},\"Metadata\":{{…}}}}"
     ))
-}
-
-/// Parses JSON and, only when that fails, parses again to find out where.
-fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, serde_path_to_error::Error<serde_json::Error>> {
-    serde_json::from_slice(body).or_else(|_| {
-        let mut deserializer = serde_json::Deserializer::from_slice(body);
-        serde_path_to_error::deserialize(&mut deserializer)
-    })
 }

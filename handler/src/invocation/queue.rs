@@ -3,8 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{decoded, decoded_as, not_an_envelope, parse};
+use super::{decoded, decoded_as, not_an_envelope};
 use crate::error::Error;
+use crate::json::parse;
 
 /// The message of an invocation of a queue-triggered function whose binding is called `item`.
 #[derive(Debug, PartialEq, Eq)]

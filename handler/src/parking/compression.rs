@@ -12,7 +12,7 @@ use flate2::write::GzEncoder;
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 pub(super) fn compressed(text: &str) -> String {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text.as_bytes()).expect("writing to memory does not fail");
     STANDARD.encode(encoder.finish().expect("writing to memory does not fail"))
 }

@@ -61,6 +61,14 @@ pub enum Kind {
 #[error("found {0} bytes to keep after compression, and a queue message takes {MAX_BYTES}")]
 pub struct TooLarge(usize);
 
+impl TooLarge {
+    /// The item's size when compressed.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0
+    }
+}
+
 /// What lies in the queue is not an item of ours.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("found a queue message that is not an item of the handler: {0}")]

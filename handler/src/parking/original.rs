@@ -6,27 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::json::without_members;
-
-/// Members that hold root or session keys, in every spelling in use.
-const KEYS: [&str; 13] = [
-    "appKey",
-    "nwkKey",
-    "appSKey",
-    "nwkSKey",
-    "fNwkSIntKey",
-    "sNwkSIntKey",
-    "nwkSEncKey",
-    "app_key",
-    "nwk_key",
-    "app_s_key",
-    "f_nwk_s_int_key",
-    "s_nwk_s_int_key",
-    "nwk_s_enc_key",
-];
-
-/// Members of twins that redelivery reads anew: the device's own properties, and the times of every change.
-const READ_ANEW: [&str; 2] = ["reported", "$metadata"];
+/// Members that hold root or session keys; compared without case, `_` and `-`, so every spelling is meant.
+const KEYS: [&str; 7] = ["appkey", "nwkkey", "appskey", "nwkskey", "fnwksintkey", "snwksintkey", "nwksenckey"];
 
 /// Bytes kept of a body nobody can read.
 const MAX_UNREAD_BYTES: usize = 16 * 1024;
@@ -55,9 +36,10 @@ pub struct HubEventOriginal {
     pub sequence_number: Option<i64>,
     /// Application properties.
     pub properties: Map<String, Value>,
-    /// The twin or twin patch, without keys, reported properties and metadata.
+    /// The twin or twin patch. Of tags there are only the names, with `null` where one was removed: they may hold keys,
+    /// and redelivery reads them anew. Of properties there are the desired ones, without metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub body: Option<Box<RawValue>>,
+    pub body: Option<Map<String, Value>>,
     /// The body, if it is not a twin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread_body: Option<UnreadBody>,
@@ -74,30 +56,65 @@ pub struct UnreadBody {
 }
 
 impl HubEventOriginal {
+    /// The same without its body, for one that is larger than any twin may be.
+    #[must_use]
+    pub fn without_body(self, bytes: usize) -> Self {
+        Self { body: None, unread_body: Some(UnreadBody { bytes, base64: None }), ..self }
+    }
+
     /// What is kept of an event.
     #[must_use]
     pub fn new(
         partition_id: Option<String>,
         sequence_number: Option<i64>,
-        properties: Map<String, Value>,
+        mut properties: Map<String, Value>,
         body: &[u8],
     ) -> Self {
-        let twin = serde_json::from_slice::<&RawValue>(body).ok().filter(|body| body.get().starts_with('{'));
-        let left_out = [&KEYS[..], &READ_ANEW].concat();
-        let twin =
-            twin.and_then(|body| RawValue::from_string(without_members(body, &left_out).ok()?.into_owned()).ok());
+        properties.retain(|name, _| !is_key(name));
+        let twin = serde_json::from_slice::<Map<String, Value>>(body).ok().map(without_keys);
         let unread_body = twin.is_none().then(|| UnreadBody::new(body));
         Self { partition_id, sequence_number, properties, body: twin, unread_body }
     }
 }
 
+fn without_keys(mut twin: Map<String, Value>) -> Map<String, Value> {
+    if let Some(tags) = twin.get_mut("tags").and_then(Value::as_object_mut) {
+        tags.values_mut().filter(|tag| !tag.is_null()).for_each(|tag| *tag = Value::Bool(true));
+    }
+    if let Some(properties) = twin.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.remove("reported");
+        properties.get_mut("desired").and_then(Value::as_object_mut).map(|desired| desired.remove("$metadata"));
+    }
+    twin.values_mut().for_each(scrub);
+    twin
+}
+
+/// Takes keys out at any depth. Recursion is bounded: the JSON reader refuses more than 128 levels.
+fn scrub(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, _| !is_key(name));
+            members.values_mut().for_each(scrub);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(scrub),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn is_key(name: &str) -> bool {
+    let plain: String = name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect();
+    KEYS.contains(&plain.as_str())
+}
+
 impl UnreadBody {
+    /// What is kept of a body nobody can read; nothing but its length if it may name a key.
     fn new(body: &[u8]) -> Self {
+        let plain: Vec<u8> = body.iter().filter(|byte| !b"_-".contains(byte)).map(u8::to_ascii_lowercase).collect();
         // A key can also be spelt with escapes, so any backslash is reason enough.
-        let names_a_key = KEYS.iter().any(|name| memchr::memmem::find(body, name.as_bytes()).is_some())
+        let may_name_a_key = KEYS.iter().any(|name| memchr::memmem::find(&plain, name.as_bytes()).is_some())
             || memchr::memchr(b'\\', body).is_some();
         let beginning = &body[..body.len().min(MAX_UNREAD_BYTES)];
-        Self { bytes: body.len(), base64: (!names_a_key).then(|| STANDARD.encode(beginning)) }
+        Self { bytes: body.len(), base64: (!may_name_a_key).then(|| STANDARD.encode(beginning)) }
     }
 }
 
@@ -110,11 +127,18 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_twin_change_has_no_keys_reported_properties_or_metadata() {
-        let body = br#"{"version":4,"tags":{"lorawan":{"devEui":"70B3","appKey":"0011","nwkKey":"2233"}},"properties":{"desired":{"a":1.50,"$metadata":{"a":{}},"$version":2},"reported":{"x":1}}}"#;
-        let expected = r#"{"partition_id":"3","sequence_number":7,"properties":{},"body":{"version":4,"tags":{"lorawan":{"devEui":"70B3"}},"properties":{"desired":{"a":1.50,"$version":2}}}}"#;
+    fn a_kept_twin_change_has_no_keys_tag_values_reported_properties_or_metadata() {
+        let body = br#"{"version":4,"tags":{"lorawan":{"devEui":"70B3","appKey":"0011"},"site":null},"properties":{"desired":{"a":1.5,"reported":{"APP_KEY":"0011","b":2},"$metadata":{"a":{}},"$version":2},"reported":{"x":1}}}"#;
+        let expected = r#"{"partition_id":"3","sequence_number":7,"properties":{},"body":{"version":4,"tags":{"lorawan":true,"site":null},"properties":{"desired":{"a":1.5,"reported":{"b":2},"$version":2}}}}"#;
         let original = HubEventOriginal::new(Some("3".to_owned()), Some(7), Map::new(), body);
         assert_eq!(serde_json::to_string(&original).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_application_property_that_is_a_key_is_not_kept() {
+        let properties = Map::from_iter([("App-Key".to_owned(), "0011".into()), ("opType".to_owned(), "x".into())]);
+        let original = HubEventOriginal::new(None, None, properties, b"{}");
+        assert_eq!(original.properties.keys().collect::<Vec<_>>(), ["opType"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::parsers::shown;
 use crate::tts::message::MESSAGE_TYPES;
 
 /// A set of message types.
@@ -29,7 +30,8 @@ impl MessageTypes {
             )),
             names => match names.iter().find(|name| !MESSAGE_TYPES.contains(name)) {
                 Some(unknown) => Err(format!(
-                    "found {unknown:?}, expected all, or some of {} joined by commas",
+                    "found {}, expected all, or some of {} joined by commas",
+                    shown(unknown),
                     MESSAGE_TYPES.join(", ")
                 )),
                 None => Ok(Self::Only(names.iter().map(|&name| name.to_owned()).collect())),

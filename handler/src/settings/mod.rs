@@ -4,6 +4,7 @@
 mod agreement;
 mod lookup;
 mod message_types;
+mod parsers;
 mod storage;
 
 use std::fmt;
@@ -18,10 +19,12 @@ pub use lookup::Lookup;
 pub use message_types::MessageTypes;
 pub use storage::{STORAGE_NAMES, StorageSettings};
 
-use crate::http::{is_https_or_loopback, read_ca_file};
+use self::parsers::{
+    answer_within, api_key, application_id, delivery, log_level, port, registry_calls, tts_base_url, webhook_secrets,
+};
+use crate::http::read_ca_file;
 use crate::iot_hub::ConnectionString;
 use crate::secret::Secret;
-use crate::tts::id::is_id;
 
 /// Every setting there is. README, the sample, and the deployment list exactly these.
 pub const NAMES: [&str; 12] = [
@@ -110,7 +113,8 @@ impl Settings {
     /// All [`Problems`] at once.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_env() -> Result<Self, Problems> {
-        Self::from_lookup(|name| std::env::var(name).ok())
+        // What is no Unicode becomes a value that is wrong, not one that is absent.
+        Self::from_lookup(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
     }
 
     /// Reads settings from anything that has values by name.
@@ -155,7 +159,7 @@ impl Settings {
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn log_level_from_env() -> LevelFilter {
-    std::env::var("LOG_LEVEL").ok().and_then(|level| log_level(&level).ok()).unwrap_or(LevelFilter::INFO)
+    std::env::var("LOG_LEVEL").ok().and_then(|level| log_level(level.trim()).ok()).unwrap_or(LevelFilter::INFO)
 }
 
 /// The port the Functions host wants the handler on; 3000 when it is started by hand.
@@ -167,95 +171,6 @@ pub fn listen_port_from_env() -> Result<u16, String> {
     match std::env::var("FUNCTIONS_CUSTOMHANDLER_PORT") {
         Ok(text) => port(&text).map_err(|what| format!("FUNCTIONS_CUSTOMHANDLER_PORT: {what}")),
         Err(_) => Ok(3000),
-    }
-}
-
-fn port(text: &str) -> Result<u16, String> {
-    match text.parse() {
-        Ok(port) if port > 0 => Ok(port),
-        _ => Err(format!("found {text:?}, expected a port from 1 to 65535")),
-    }
-}
-
-fn registry_calls(text: &str) -> Result<u32, String> {
-    match text.parse() {
-        Ok(calls) if calls > 0 => Ok(calls),
-        _ => Err(format!(
-            "found {text:?}, expected a number of at least 1 (tiers S1 and S2 allow 100 per unit, S3 5000)"
-        )),
-    }
-}
-
-fn tts_base_url(text: &str) -> Result<Url, String> {
-    let expected = "expected something like https://eu1.cloud.thethings.industries/api/v3";
-    let mut url =
-        Url::parse(text).map_err(|reason| format!("found {text:?}, which is not a URL ({reason}); {expected}"))?;
-    if !is_https_or_loopback(&url) {
-        return Err(format!(
-            "found scheme {:?}, but keys travel over TLS only (http:// is for loopback); {expected}",
-            url.scheme()
-        ));
-    }
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("found a user, query or fragment in the URL; {expected}"));
-    }
-    let path = url.path().trim_end_matches('/');
-    let path = if path.ends_with("/api/v3") { path.to_owned() } else { format!("{path}/api/v3") };
-    url.set_path(&path);
-    Ok(url)
-}
-
-fn application_id(text: &str) -> Result<String, String> {
-    if is_id(text) {
-        return Ok(text.to_owned());
-    }
-    Err(format!("found {text:?}, expected 3 to 36 lower-case letters, digits and single inner dashes"))
-}
-
-fn api_key(text: &str) -> Result<Secret, String> {
-    let is_visible_ascii = text.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_visible_ascii && text.starts_with("NNSXS.") && text.split('.').count() == 3 {
-        return Ok(Secret::new(text));
-    }
-    Err("found something that is not an API key, expected NNSXS.<id>.<secret> as the Console shows it once".to_owned())
-}
-
-fn delivery(text: &str) -> Result<(), String> {
-    match text {
-        "package" => Ok(()),
-        _ => Err(format!("found {text:?}, expected package (the vendor's application package azure-iot-hub)")),
-    }
-}
-
-fn webhook_secrets(text: &str) -> Result<Vec<Secret>, String> {
-    let secrets: Vec<_> = text.split(',').map(str::trim).collect();
-    if let Some(position) = secrets.iter().position(|secret| secret.len() < 16) {
-        return Err(format!(
-            "secret {} of {} is too short, expected at least 16 characters each, joined by commas",
-            position + 1,
-            secrets.len()
-        ));
-    }
-    Ok(secrets.into_iter().map(Secret::new).collect())
-}
-
-fn answer_within(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds) if (1..=9).contains(&seconds) => Ok(Duration::from_secs(seconds)),
-        _ => Err(format!(
-            "found {text:?}, expected 1 to 9 whole seconds (open-source The Things Stack waits 5, Cloud 10)"
-        )),
-    }
-}
-
-fn log_level(text: &str) -> Result<LevelFilter, String> {
-    match text {
-        "error" => Ok(LevelFilter::ERROR),
-        "warn" => Ok(LevelFilter::WARN),
-        "info" => Ok(LevelFilter::INFO),
-        "debug" => Ok(LevelFilter::DEBUG),
-        "trace" => Ok(LevelFilter::TRACE),
-        _ => Err(format!("found {text:?}, expected error, warn, info, debug or trace")),
     }
 }
 

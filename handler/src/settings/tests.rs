@@ -77,6 +77,8 @@ fn a_wrong_value_is_a_problem_that_says_what_is_expected() {
         ("WEBHOOK_MESSAGE_TYPES", "uplink", "expected all, or some of uplink_message"),
         ("WEBHOOK_MESSAGE_TYPES", "all,join_accept", "contradicts"),
         ("WEBHOOK_ANSWER_WITHIN_SECONDS", "30", "expected 1 to 9"),
+        ("TTS_APPLICATION_ID", "NNSXS.hunter2.hunter2", "something that looks like a key"),
+        ("TTS_BASE_URL", "NNSXS.hunter2.hunter2", "something that looks like a key"),
         ("LOG_LEVEL", "INFO!", "expected error, warn"),
     ] {
         let problems = with(name, value).unwrap_err();

@@ -10,8 +10,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::error::Error;
-use crate::json::Text;
+use crate::error::{Error, shortened};
+use crate::json::{self, Text, Unexpected};
 
 /// The message types of The Things Stack 3.36; a later one is recognised as the key that holds an object.
 pub const MESSAGE_TYPES: [&str; 11] = [
@@ -187,27 +187,20 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// Parses and, only when that fails, parses again to find out where.
+/// Parses a message, or the part of it that is called `within`.
 fn parse<'a, T: Deserialize<'a>>(json: &'a str, within: &str) -> Result<T, Error> {
-    serde_json::from_str(json).or_else(|_| {
-        let mut deserializer = serde_json::Deserializer::from_str(json);
-        serde_path_to_error::deserialize(&mut deserializer).map_err(|reason| {
-            let path = reason.path().to_string();
-            let path = match (within, path.as_str()) {
-                ("", path) => path.to_owned(),
-                (within, ".") => within.to_owned(),
-                (within, path) => format!("{within}.{path}"),
-            };
-            Error::Malformed(format!(
-                "the message is not the JSON The Things Stack sends, at `{path}`: {}",
-                reason.inner()
-            ))
-        })
+    json::parse(json.as_bytes()).map_err(|Unexpected { path, what }| {
+        let path = match (within, path.as_str()) {
+            ("", path) => path.to_owned(),
+            (within, ".") => within.to_owned(),
+            (within, path) => format!("{within}.{path}"),
+        };
+        Error::Malformed(format!("the message is not the JSON The Things Stack sends, at `{path}`: {what}"))
     })
 }
 
 fn no_message_type(fields: &Fields<'_>) -> Error {
-    let found: Vec<_> = fields.others.iter().map(|(key, _)| key.as_ref()).take(10).collect();
+    let found: Vec<_> = fields.others.iter().map(|(key, _)| shortened(key, 40)).take(10).collect();
     Error::Malformed(format!(
         "found no message type among the top-level keys [{}], expected one such as `uplink_message`; \
          check the webhook's field mask",
@@ -266,13 +259,14 @@ mod tests {
             ("hello", "at `.`"),
             (r#"{"uplink_message":{}"#, "EOF"),
             (r#"{"end_device_ids":{"device_id":7},"uplink_message":{}}"#, "at `end_device_ids.device_id`"),
-            (r#"{"uplink_message":{"f_port":"2"}}"#, "at `uplink_message.f_port`"),
+            (r#"{"uplink_message":{"f_port":"hello"}}"#, "at `uplink_message.f_port`"),
             (r#"{"uplink_message":7,"correlation_ids":[]}"#, "at `uplink_message`"),
             (r#"{"received_at":"2026-11-20T10:00:00Z"}"#, "no message type among the top-level keys []"),
         ] {
             let reason = Message::parse(json).unwrap_err();
             assert_eq!(reason.status(), 400);
             assert!(reason.to_string().contains(expected), "{json}: {reason}");
+            assert!(!reason.to_string().contains("hello"), "payload in {reason}");
         }
     }
 

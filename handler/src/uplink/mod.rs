@@ -3,18 +3,23 @@
 pub(crate) mod mapping;
 mod parking;
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::response::Response;
 use serde_json::json;
 use tokio::time::Instant;
 
-use self::mapping::{Sender, message_from};
+use self::mapping::{Mark, Sender, message_from};
 use self::parking::kept;
 use crate::app::{App, now};
-use crate::error::Error;
+use crate::error::{Error, shortened};
 use crate::invocation::{self, QueueOutputs};
 use crate::parking::{Item, UplinkOriginal};
 use crate::tts::{Message, webhook};
+
+/// Part of the time budget that is kept for making a queue item, and for the host to write it.
+const KEEPING: Duration = Duration::from_millis(300);
 
 /// What became of a webhook's message.
 enum Outcome {
@@ -34,7 +39,7 @@ enum Outcome {
 
 /// Function `uplink`: takes one message and answers its sender. 2xx means that IoT Hub has the message, or a queue.
 pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) -> Response {
-    let deadline = Instant::now() + app.settings.webhook_answer_within;
+    let deadline = Instant::now() + app.settings.webhook_answer_within.saturating_sub(KEEPING);
     let (status, body, queues) = match deliver(app, trace, envelope, deadline).await {
         Ok(Outcome::Delivered { message_id }) => {
             (200, json!({"status": "delivered", "message_id": message_id}), QueueOutputs::default())
@@ -72,7 +77,8 @@ async fn deliver(app: &App, trace: Option<String>, envelope: &Bytes, deadline: I
     let sender = Sender::of(&message, &request);
     let device_id = sender.device_id.clone();
     let message_type = message.message_type.to_string();
-    let message = message_from(&message, sender).map_err(|error| logged(device_id.as_deref(), error))?;
+    check_application(app, &sender).map_err(|error| logged(device_id.as_deref(), error))?;
+    let message = message_from(&message, sender, &[]).map_err(|error| logged(device_id.as_deref(), error))?;
     let Err(error) = app.iot_hub.send(&message, deadline).await else {
         tracing::debug!(device_id, message_id = message.message_id, "message delivered to IoT Hub");
         return Ok(Outcome::Delivered { message_id: message.message_id });
@@ -88,6 +94,19 @@ async fn deliver(app: &App, trace: Option<String>, envelope: &Bytes, deadline: I
     }
 }
 
+/// Devices of another application may have the same ids, so their messages must not become those of ours.
+fn check_application(app: &App, sender: &Sender) -> Result<(), Error> {
+    let expected = &app.settings.tts_application_id;
+    match sender.application_id.as_deref() {
+        Some(found) if found != expected => Err(Error::Malformed(format!(
+            "found a message of application {:?}, expected {expected:?} as TTS_APPLICATION_ID says; point that \
+             application's webhook elsewhere",
+            shortened(found, 40)
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Delivers a parked message again, marked as redelivered: it comes late, and others may have overtaken it.
 ///
 /// # Errors
@@ -98,10 +117,7 @@ pub(crate) async fn redeliver(app: &App, item: &Item, deadline: Instant) -> Resu
     let original: UplinkOriginal = serde_json::from_str(&original).map_err(|reason| unreadable(reason.to_string()))?;
     let message = Message::parse(original.message.get())?;
     let sender = Sender { device_id: item.device_id.clone(), application_id: original.application_id };
-    let mut message = message_from(&message, sender)?;
-    if original.trimmed && message.property("trimmed").is_none() {
-        message.properties.push(("trimmed", "true".to_owned()));
-    }
-    message.properties.push(("redelivered", "true".to_owned()));
+    let marks: &[Mark] = if original.trimmed { &[Mark::Trimmed, Mark::Redelivered] } else { &[Mark::Redelivered] };
+    let message = message_from(&message, sender, marks)?;
     app.iot_hub.send(&message, deadline).await
 }

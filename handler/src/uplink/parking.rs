@@ -6,11 +6,11 @@ use time::OffsetDateTime;
 use crate::error::Error;
 use crate::invocation::QueueOutputs;
 use crate::iot_hub::DeviceToCloudMessage;
-use crate::parking::{Item, Kind, TooLarge, UplinkOriginal};
+use crate::parking::{Item, Kind, MAX_BYTES, TooLarge, UplinkOriginal};
 use crate::tts::with_fewer_gateways;
 
-/// How much of a message is left when it did not fit a queue, at each step.
-const TRIMMING_STEP: (usize, usize) = (3, 4);
+/// How much of the room there is to aim for when a message did not fit, in hundredths: compression is no exact science.
+const AIM: usize = 90;
 
 /// The queue output that keeps a message: parked if it may be delivered later, else dead-lettered. A message too large
 /// even when compressed loses its weakest gateways, and says so.
@@ -34,8 +34,7 @@ pub(super) fn kept(
             Ok(text) => break text,
             Err(too_large) => too_large,
         };
-        let (numerator, denominator) = TRIMMING_STEP;
-        let most_bytes = body.len() * numerator / denominator;
+        let most_bytes = body.len() * MAX_BYTES / too_large.bytes() * AIM / 100;
         body = with_fewer_gateways(&body, message_type, most_bytes).ok_or(too_large)?;
         trimmed = true;
     };

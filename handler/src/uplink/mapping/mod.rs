@@ -14,6 +14,24 @@ use crate::tts::{Message, webhook, with_fewer_gateways};
 /// Members that must not leave The Things Stack's side: a session key, and a token of no use to anybody else.
 const REMOVED_MEMBERS: [&str; 2] = ["app_s_key", "uplink_token"];
 
+/// What a message says about its own journey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// Metadata of gateways is missing that was there.
+    Trimmed,
+    /// It was parked; it comes late, and others may have overtaken it.
+    Redelivered,
+}
+
+impl Mark {
+    fn property(self) -> &'static str {
+        match self {
+            Self::Trimmed => "trimmed",
+            Self::Redelivered => "redelivered",
+        }
+    }
+}
+
 /// Who sent a message: what it says itself, else what the webhook's path says.
 pub(crate) struct Sender {
     pub(super) device_id: Option<String>,
@@ -33,13 +51,21 @@ impl Sender {
 }
 
 /// The device-to-cloud message of a webhook's message.
-pub(crate) fn message_from(message: &Message<'_>, sender: Sender) -> Result<DeviceToCloudMessage, Error> {
+///
+/// # Errors
+/// [`Error::Malformed`] without a device id the hub takes, [`Error::TooLarge`] if trimming does not help.
+pub(crate) fn message_from(
+    message: &Message<'_>,
+    sender: Sender,
+    marks: &[Mark],
+) -> Result<DeviceToCloudMessage, Error> {
     let device_id = sender.device_id.as_deref().ok_or_else(no_device_id)?;
     let device_id = DeviceId::new(device_id).map_err(Error::Malformed)?;
     let body =
         without_members(message.json, &REMOVED_MEMBERS).map_err(|reason| Error::Malformed(reason.to_string()))?;
     let message_type = message.message_type.as_ref();
-    let properties = properties_from(message, device_id.as_str(), sender.application_id);
+    let mut properties = properties_from(message, device_id.as_str(), sender.application_id);
+    properties.extend(marks.iter().map(|mark| (mark.property(), "true".to_owned())));
     let d2c = DeviceToCloudMessage {
         message_id: message_id_from(message, device_id.as_str()),
         correlation_id: correlation_id_from(message),
@@ -66,7 +92,9 @@ fn fitted(message: DeviceToCloudMessage, message_type: &str) -> Result<DeviceToC
         return Ok(message);
     }
     let mut trimmed = message;
-    trimmed.properties.push(("trimmed", "true".to_owned()));
+    if trimmed.property(Mark::Trimmed.property()).is_none() {
+        trimmed.properties.push((Mark::Trimmed.property(), "true".to_owned()));
+    }
     let around_body = trimmed.counted_bytes() - trimmed.body.len();
     trimmed.body = with_fewer_gateways(&trimmed.body, message_type, MAX_BYTES.saturating_sub(around_body)).ok_or_else(|| {
         Error::TooLarge(format!(

@@ -11,7 +11,7 @@ fn mapped_at(json: &str, rest: &str) -> Result<DeviceToCloudMessage, Error> {
     let envelope = json!({"Data": {"req": {"Params": {"rest": rest}}}}).to_string().into_bytes();
     let request = invocation::http_request(&envelope).unwrap();
     let message = Message::parse(json)?;
-    message_from(&message, Sender::of(&message, &request))
+    message_from(&message, Sender::of(&message, &request), &[])
 }
 
 fn mapped(json: &str) -> DeviceToCloudMessage {

@@ -1,0 +1,108 @@
+//! One small parser per setting: text → value, or a sentence with what was found and what is expected.
+
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+use url::Url;
+
+use crate::error::shortened;
+use crate::http::is_https_or_loopback;
+use crate::secret::Secret;
+use crate::tts::id::is_id;
+
+/// A wrong value as it may be shown. Keys are pasted into wrong settings too.
+pub(super) fn shown(text: &str) -> String {
+    let is_key = text.contains("NNSXS.") || text.contains("SharedAccess") || text.contains("AccountKey");
+    if is_key { "something that looks like a key".to_owned() } else { format!("{:?}", shortened(text, 40)) }
+}
+
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(format!("found {}, expected a port from 1 to 65535", shown(text))),
+    }
+}
+
+pub(super) fn registry_calls(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(calls) if calls > 0 => Ok(calls),
+        _ => Err(format!(
+            "found {}, expected a number of at least 1 (tiers S1 and S2 allow 100 per unit, S3 5000)",
+            shown(text)
+        )),
+    }
+}
+
+pub(super) fn tts_base_url(text: &str) -> Result<Url, String> {
+    let expected = "expected something like https://eu1.cloud.thethings.industries/api/v3";
+    let mut url = Url::parse(text)
+        .map_err(|reason| format!("found {}, which is not a URL ({reason}); {expected}", shown(text)))?;
+    if !is_https_or_loopback(&url) {
+        return Err(format!(
+            "found scheme {:?}, but keys travel over TLS only (http:// is for loopback); {expected}",
+            url.scheme()
+        ));
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("found a user, query or fragment in the URL; {expected}"));
+    }
+    let path = url.path().trim_end_matches('/');
+    let path = if path.ends_with("/api/v3") { path.to_owned() } else { format!("{path}/api/v3") };
+    url.set_path(&path);
+    Ok(url)
+}
+
+pub(super) fn application_id(text: &str) -> Result<String, String> {
+    if is_id(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("found {}, expected 3 to 36 lower-case letters, digits and single inner dashes", shown(text)))
+}
+
+pub(super) fn api_key(text: &str) -> Result<Secret, String> {
+    let is_visible_ascii = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_visible_ascii && text.starts_with("NNSXS.") && text.split('.').count() == 3 {
+        return Ok(Secret::new(text));
+    }
+    Err("found something that is not an API key, expected NNSXS.<id>.<secret> as the Console shows it once".to_owned())
+}
+
+pub(super) fn delivery(text: &str) -> Result<(), String> {
+    match text {
+        "package" => Ok(()),
+        _ => Err(format!("found {}, expected package (the vendor's application package azure-iot-hub)", shown(text))),
+    }
+}
+
+pub(super) fn webhook_secrets(text: &str) -> Result<Vec<Secret>, String> {
+    let secrets: Vec<_> = text.split(',').map(str::trim).collect();
+    if let Some(position) = secrets.iter().position(|secret| secret.len() < 16) {
+        return Err(format!(
+            "secret {} of {} is too short, expected at least 16 characters each, joined by commas",
+            position + 1,
+            secrets.len()
+        ));
+    }
+    Ok(secrets.into_iter().map(Secret::new).collect())
+}
+
+pub(super) fn answer_within(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if (1..=9).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!(
+            "found {}, expected 1 to 9 whole seconds (open-source The Things Stack waits 5, Cloud 10)",
+            shown(text)
+        )),
+    }
+}
+
+pub(super) fn log_level(text: &str) -> Result<LevelFilter, String> {
+    match text {
+        "error" => Ok(LevelFilter::ERROR),
+        "warn" => Ok(LevelFilter::WARN),
+        "info" => Ok(LevelFilter::INFO),
+        "debug" => Ok(LevelFilter::DEBUG),
+        "trace" => Ok(LevelFilter::TRACE),
+        _ => Err(format!("found {}, expected error, warn, info, debug or trace", shown(text))),
+    }
+}
