@@ -45,8 +45,10 @@ fn not_an_envelope(reason: &serde_path_to_error::Error<serde_json::Error>) -> Er
 
 /// Parses JSON and, only when that fails, parses again to find out where.
 fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, serde_path_to_error::Error<serde_json::Error>> {
-    serde_json::from_slice(body).or_else(|_| {
+    serde_json::from_slice(body).map_err(|reason| {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
-        serde_path_to_error::deserialize(&mut deserializer)
+        // Nothing is found wrong the second time if something follows the value.
+        let located = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err();
+        located.unwrap_or_else(|| serde_path_to_error::Error::new(serde_path_to_error::Track::new().path(), reason))
     })
 }

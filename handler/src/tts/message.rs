@@ -189,20 +189,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 
 /// Parses and, only when that fails, parses again to find out where.
 fn parse<'a, T: Deserialize<'a>>(json: &'a str, within: &str) -> Result<T, Error> {
-    serde_json::from_str(json).or_else(|_| {
+    serde_json::from_str(json).map_err(|reason| {
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        serde_path_to_error::deserialize(&mut deserializer).map_err(|reason| {
-            let path = reason.path().to_string();
-            let path = match (within, path.as_str()) {
-                ("", path) => path.to_owned(),
-                (within, ".") => within.to_owned(),
-                (within, path) => format!("{within}.{path}"),
-            };
-            Error::Malformed(format!(
-                "the message is not the JSON The Things Stack sends, at `{path}`: {}",
-                reason.inner()
-            ))
-        })
+        // Nothing is found wrong the second time if something follows the value.
+        let located = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err();
+        let path = located.map_or_else(|| ".".to_owned(), |located| located.path().to_string());
+        let path = match (within, path.as_str()) {
+            ("", path) => path.to_owned(),
+            (within, ".") => within.to_owned(),
+            (within, path) => format!("{within}.{path}"),
+        };
+        Error::Malformed(format!("the message is not the JSON The Things Stack sends, at `{path}`: {reason}"))
     })
 }
 
@@ -264,6 +261,7 @@ mod tests {
         for (json, expected) in [
             ("[]", "at `.`"),
             ("hello", "at `.`"),
+            (r#"{"uplink_message":{}} }"#, "at `.`: trailing characters"),
             (r#"{"uplink_message":{}"#, "EOF"),
             (r#"{"end_device_ids":{"device_id":7},"uplink_message":{}}"#, "at `end_device_ids.device_id`"),
             (r#"{"uplink_message":{"f_port":"2"}}"#, "at `uplink_message.f_port`"),
