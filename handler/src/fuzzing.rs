@@ -18,7 +18,7 @@ pub fn device_to_cloud_message(
     message: &Message<'_>,
     request: &HttpRequest<'_>,
 ) -> Result<DeviceToCloudMessage, Error> {
-    message_from(message, Sender::of(message, request))
+    message_from(message, Sender::of(message, request), &[])
 }
 
 /// A parked event, as it would read if it happened now.

@@ -30,17 +30,18 @@ const MAX_PATH: usize = 100;
 /// # Errors
 /// [`Unexpected`]
 pub fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Unexpected> {
-    serde_json::from_slice(json).or_else(|_| {
+    serde_json::from_slice(json).map_err(|reason| {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
-        serde_path_to_error::deserialize(&mut deserializer).map_err(|reason| {
-            let what = reason.inner().to_string();
-            // serde says `invalid type: string "the payload", expected u32 at line 1 column 9`.
-            let expected = if reason.inner().is_data() { what.rfind("expected ").unwrap_or(0) } else { 0 };
-            Unexpected {
-                path: shortened(&reason.path().to_string(), MAX_PATH).to_owned(),
-                what: shortened(&what[expected..], MAX_PATH * 2).to_owned(),
-            }
-        })
+        // Nothing is found wrong the second time if something follows the value.
+        let located = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err();
+        let path = located.map_or_else(|| ".".to_owned(), |located| located.path().to_string());
+        let what = reason.to_string();
+        // serde says `invalid type: string "the payload", expected u32 at line 1 column 9`.
+        let expected = if reason.is_data() { what.rfind("expected ").unwrap_or(0) } else { 0 };
+        Unexpected {
+            path: shortened(&path, MAX_PATH).to_owned(),
+            what: shortened(&what[expected..], MAX_PATH * 2).to_owned(),
+        }
     })
 }
 

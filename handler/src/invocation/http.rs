@@ -112,6 +112,7 @@ mod tests {
         for (body, path) in [
             (&b""[..], "at `.`"),
             (b"null", "at `.`"),
+            (br#"{"Data":{"req":{}}} }"#, "at `.`: trailing characters"),
             (br#"{"Data":{}}"#, "at `Data`"),
             (br#"{"Data":{"req":{"Body":7}}}"#, "at `Data.req.Body`"),
             (br#"{"Data":{"req":{"Headers":[]}}}"#, "at `Data.req.Headers`"),

@@ -85,17 +85,19 @@ fn without_keys(mut twin: Map<String, Value>) -> Map<String, Value> {
         properties.remove("reported");
         properties.get_mut("desired").and_then(Value::as_object_mut).map(|desired| desired.remove("$metadata"));
     }
-    twin.values_mut().for_each(scrub);
+    scrub_members(&mut twin);
     twin
+}
+
+fn scrub_members(members: &mut Map<String, Value>) {
+    members.retain(|name, _| !is_key(name));
+    members.values_mut().for_each(scrub);
 }
 
 /// Takes keys out at any depth. Recursion is bounded: the JSON reader refuses more than 128 levels.
 fn scrub(value: &mut Value) {
     match value {
-        Value::Object(members) => {
-            members.retain(|name, _| !is_key(name));
-            members.values_mut().for_each(scrub);
-        }
+        Value::Object(members) => scrub_members(members),
         Value::Array(elements) => elements.iter_mut().for_each(scrub),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }

@@ -257,6 +257,7 @@ mod tests {
         for (json, expected) in [
             ("[]", "at `.`"),
             ("hello", "at `.`"),
+            (r#"{"uplink_message":{}} }"#, "at `.`: trailing characters"),
             (r#"{"uplink_message":{}"#, "EOF"),
             (r#"{"end_device_ids":{"device_id":7},"uplink_message":{}}"#, "at `end_device_ids.device_id`"),
             (r#"{"uplink_message":{"f_port":"hello"}}"#, "at `uplink_message.f_port`"),

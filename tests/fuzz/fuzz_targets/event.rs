@@ -1,0 +1,5 @@
+//! Feeds [`properties::event`].
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| properties::event(input));

@@ -1,0 +1,5 @@
+//! Feeds [`properties::sas`].
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| properties::sas(input));

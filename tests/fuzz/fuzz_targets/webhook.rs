@@ -1,0 +1,5 @@
+//! Feeds [`properties::webhook`].
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| properties::webhook(input));
