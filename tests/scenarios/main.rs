@@ -8,6 +8,7 @@ mod devices;
 mod health;
 mod host_contract;
 mod hub_events;
+mod ledger;
 mod parking;
 mod settings;
 mod try_it;

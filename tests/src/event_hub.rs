@@ -1,12 +1,15 @@
 //! An Event Hub in memory: the log of events between IoT Hub's routes and the Functions host's trigger.
 
 use std::collections::hash_map::DefaultHasher;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use tokio::sync::watch;
+
+use crate::newest::Newest;
 
 /// What a sender gives: body, application properties and annotations ("system properties").
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,22 +37,36 @@ pub struct Event {
     pub enqueued_time: OffsetDateTime,
 }
 
+/// Sees every event.
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// An event has its place in a partition; no reader has it yet.
+    fn accepted(&self, partition: usize, event: &Event);
+}
+
 /// A named log with a fixed number of partitions.
 #[derive(Debug)]
 pub struct EventHub {
     name: String,
-    partitions: Vec<Mutex<Vec<Event>>>,
+    partitions: Vec<Mutex<Newest<Event>>>,
     accepted: watch::Sender<u64>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl EventHub {
     /// An empty hub with `partitions` partitions (at least one).
     #[must_use]
     pub fn new(name: &str, partitions: usize) -> Arc<Self> {
+        Self::observed(name, partitions, None)
+    }
+
+    /// An empty hub that shows its events to somebody before it stores them.
+    #[must_use]
+    pub fn observed(name: &str, partitions: usize, observer: Option<Arc<dyn Observer>>) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
-            partitions: (0..partitions.max(1)).map(|_| Mutex::default()).collect(),
+            partitions: (0..partitions.max(1)).map(|_| Mutex::new(Newest::new(usize::MAX))).collect(),
             accepted: watch::Sender::new(0),
+            observer,
         })
     }
 
@@ -71,8 +88,12 @@ impl EventHub {
         let partition = data.partition_key.as_deref().map_or(0, |key| self.partition_of(key));
         let mut log = self.partition(partition);
         let offset = log.last().map_or(0, |last| last.offset + 64 + length(&last.data));
-        let sequence_number = i64::try_from(log.len()).unwrap_or(i64::MAX);
-        log.push(Event { data, sequence_number, offset, enqueued_time: OffsetDateTime::now_utc() });
+        let sequence_number = i64::try_from(log.count()).unwrap_or(i64::MAX);
+        let event = Event { data, sequence_number, offset, enqueued_time: OffsetDateTime::now_utc() };
+        if let Some(observer) = &self.observer {
+            observer.accepted(partition, &event);
+        }
+        log.push(event);
         drop(log);
         self.accepted.send_modify(|count| *count += 1);
     }
@@ -81,8 +102,18 @@ impl EventHub {
     #[must_use]
     pub fn read(&self, partition: usize, from: i64, most: usize) -> Vec<Event> {
         let log = self.partition(partition);
-        let from = usize::try_from(from).unwrap_or(0).min(log.len());
-        log[from..].iter().take(most).cloned().collect()
+        log.from(usize::try_from(from).unwrap_or(0)).take(most).cloned().collect()
+    }
+
+    /// Lets go of a partition's events before a sequence number, as the service does after the retention time.
+    pub fn forget_before(&self, partition: usize, sequence_number: i64) {
+        self.partition(partition).forget_before(usize::try_from(sequence_number).unwrap_or(0));
+    }
+
+    /// The sequence number a partition's next event gets.
+    #[must_use]
+    pub fn next_sequence_number(&self, partition: usize) -> i64 {
+        i64::try_from(self.partition(partition).count()).unwrap_or(i64::MAX)
     }
 
     /// All events there are, partition by partition.
@@ -103,7 +134,7 @@ impl EventHub {
         usize::try_from(hasher.finish() % self.partitions.len() as u64).unwrap_or(0)
     }
 
-    fn partition(&self, index: usize) -> MutexGuard<'_, Vec<Event>> {
+    fn partition(&self, index: usize) -> MutexGuard<'_, Newest<Event>> {
         self.partitions[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -131,5 +162,15 @@ mod tests {
         assert_eq!(bodies, (0..10).map(|number| number.to_string().into_bytes()).collect::<Vec<_>>());
         assert_eq!(hub.read(partition, 7, 2).len(), 2);
         assert_eq!(hub.read(partition, 11, 2), []);
+    }
+
+    #[test]
+    fn forgotten_events_leave_a_gap_and_numbers_go_on() {
+        let hub = EventHub::new("events", 1);
+        (0..4).for_each(|number: u8| hub.send(event("dev-1", &number.to_string())));
+        hub.forget_before(0, 2);
+        hub.send(event("dev-1", "4"));
+        let numbers: Vec<_> = hub.read(0, 0, 10).into_iter().map(|event| event.sequence_number).collect();
+        assert_eq!((numbers, hub.next_sequence_number(0)), (vec![2, 3, 4], 5));
     }
 }

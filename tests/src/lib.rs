@@ -8,6 +8,8 @@ pub mod azurite;
 pub mod event_hub;
 pub mod functions_host;
 pub mod iot_hub;
+pub mod ledger;
+mod newest;
 pub mod stage;
 pub mod storage_queue;
 pub mod system;

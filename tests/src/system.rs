@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use crate::event_hub::EventHub;
+use crate::event_hub::{self, EventHub};
 use crate::functions_host::{self, FunctionsHost};
 use crate::iot_hub::{self, IotHub};
 use crate::stage::{StageError, StageOptions, stage};
@@ -16,7 +16,7 @@ use crate::tls::TlsError;
 use crate::tts::{self, TheThingsStack, Webhook};
 
 /// The shared access policy the handler is given.
-const POLICY: &str = "iothubowner";
+pub const POLICY: &str = "iothubowner";
 
 /// Partitions of the Event Hub between IoT Hub and the Functions host.
 const PARTITIONS: usize = 4;
@@ -45,6 +45,29 @@ pub struct Options {
     pub release: bool,
     /// Whether The Things Stack has the vendor's package, as its paid editions do.
     pub package_enabled: bool,
+    /// Further Functions hosts beside the first, as a function app that is scaled out has them.
+    pub further_hosts: usize,
+    /// Who watches, and how much is remembered.
+    pub watch: Watch,
+}
+
+/// Who watches the stand-ins. Without anybody they remember everything themselves.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// Sees every event between IoT Hub and the Functions host.
+    pub event_hub: Option<Arc<dyn event_hub::Observer>>,
+    /// Sees every device-to-cloud message.
+    pub iot_hub: Option<Arc<dyn iot_hub::Observer>>,
+    /// Sees every event at The Things Stack.
+    pub tts: Option<Arc<dyn tts::Observer>>,
+    /// The most requests, invocations and log lines kept by each of them.
+    pub history: usize,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { event_hub: None, iot_hub: None, tts: None, history: usize::MAX }
+    }
 }
 
 impl Default for Options {
@@ -59,11 +82,14 @@ impl Default for Options {
             restart_limit: 2,
             release: false,
             package_enabled: true,
+            further_hosts: 0,
+            watch: Watch::default(),
         }
     }
 }
 
 /// Everything, running. Stops when dropped.
+#[derive(Debug)]
 pub struct System {
     /// Where IoT Hub's events go.
     pub event_hub: Arc<EventHub>,
@@ -75,6 +101,8 @@ pub struct System {
     pub host: FunctionsHost,
     /// What The Things Stack's webhook is set to.
     pub webhook: Webhook,
+    /// Hosts that share the queues with the first, and a webhook for each. The Event Hub is the first one's alone.
+    pub further: Vec<(FunctionsHost, Webhook)>,
     folder: TempDir,
 }
 
@@ -117,13 +145,20 @@ impl System {
     /// # Errors
     /// [`StartError`] naming the part, and the port if it is taken.
     pub async fn start_staged(options: Options, script_root: PathBuf) -> Result<Self, StartError> {
-        let event_hub = EventHub::new("events", PARTITIONS);
-        let iot_hub_options =
-            iot_hub::Options { https_port: options.iot_hub_port, ..iot_hub::Options::new(event_hub.clone())? };
+        let watch = options.watch;
+        let event_hub = EventHub::observed("events", PARTITIONS, watch.event_hub);
+        let iot_hub_options = iot_hub::Options {
+            https_port: options.iot_hub_port,
+            observer: watch.iot_hub,
+            history: watch.history,
+            ..iot_hub::Options::new(event_hub.clone())?
+        };
         let iot_hub = IotHub::start(iot_hub_options).await?;
         let tts_options = tts::Options {
             port: options.tts_port,
             package_enabled: options.package_enabled,
+            observer: watch.tts,
+            history: watch.history,
             ..tts::Options::default()
         };
         let tts = TheThingsStack::start(tts_options).await?;
@@ -134,12 +169,27 @@ impl System {
         host_options.http_port = options.functions_port;
         host_options.retry_time_scale = options.retry_time_scale;
         host_options.restart_limit = options.restart_limit;
+        host_options.history = watch.history;
         host_options.queues.insert("AzureWebJobsStorage".to_owned(), options.queues);
         host_options.settings = settings(&iot_hub, &tts, &ca_file, &options.settings);
         host_options.event_hubs.insert("EVENT_HUB".to_owned(), event_hub.clone());
-        let host = FunctionsHost::start(host_options).await?;
+        let host = FunctionsHost::start(host_options.clone()).await?;
+        let further = further(host_options, options.further_hosts).await?;
         let webhook = webhook(&host);
-        Ok(Self { event_hub, iot_hub, tts, host, webhook, folder })
+        Ok(Self { event_hub, iot_hub, tts, host, webhook, further, folder })
+    }
+
+    /// All hosts with their webhooks, the first one first.
+    pub fn hosts(&self) -> impl Iterator<Item = (&FunctionsHost, &Webhook)> {
+        std::iter::once((&self.host, &self.webhook)).chain(self.further.iter().map(|(host, webhook)| (host, webhook)))
+    }
+
+    /// Stops all hosts; returns when no handler lives and no queue message is being processed any more.
+    pub async fn stop_hosts(self) {
+        self.host.stop().await;
+        for (host, _) in self.further {
+            host.stop().await;
+        }
     }
 
     /// The root certificate of the IoT Hub stand-in; the file lives as long as the system.
@@ -147,6 +197,22 @@ impl System {
     pub fn ca_file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
+}
+
+/// Hosts on ports of their own. They do not read the Event Hub: here, only one reader of a partition keeps its order.
+async fn further(
+    mut options: functions_host::Options,
+    count: usize,
+) -> Result<Vec<(FunctionsHost, Webhook)>, StartError> {
+    options.http_port = 0;
+    options.settings.insert("AzureWebJobs.hub_events.Disabled".to_owned(), "true".to_owned());
+    let mut hosts = Vec::new();
+    for _ in 0..count {
+        let host = FunctionsHost::start(options.clone()).await?;
+        let webhook = webhook(&host);
+        hosts.push((host, webhook));
+    }
+    Ok(hosts)
 }
 
 /// App settings as an operator would make them.

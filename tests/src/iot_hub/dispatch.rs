@@ -65,23 +65,39 @@ pub(crate) async fn answer(hub: &Hub, request: Request<Incoming>) -> Option<Repl
     let kind = target.operation();
     let number = hub.requests.arrived(request.method().as_str(), request.uri().path(), kind);
     let effect = hub.faults.take(kind, target.device_id());
+    if let (Some(effect), Some(observer)) = (&effect, &hub.observer) {
+        let message_id = request.headers().get("iothub-messageid").and_then(|value| value.to_str().ok());
+        observer.spoiled(kind, message_id, effect);
+    }
     if effect == Some(Effect::ResetBefore) {
         return None;
     }
     let call = read(request).await?;
-    let reply = match &effect {
-        Some(Effect::Status { status, error_code, message }) => Reply::refusal(*status, error_code, message),
-        Some(Effect::Delay(delay)) => {
-            tokio::time::sleep(*delay).await;
-            carry_out(hub, call)
-        }
-        Some(Effect::ResetBefore | Effect::ResetAfterAccepting) | None => carry_out(hub, call),
-    };
-    if effect == Some(Effect::ResetAfterAccepting) {
-        return None;
-    }
+    let reply = spoiled(hub, call, effect).await?;
     hub.requests.answered(number, reply.status, reply.refusal.clone());
     Some(reply)
+}
+
+/// Carries a request out as far as a fault lets it.
+async fn spoiled(hub: &Hub, call: Result<Call, HubError>, effect: Option<Effect>) -> Option<Reply> {
+    match effect {
+        Some(Effect::Status { status, error_code, message }) => Some(Reply::refusal(status, error_code, &message)),
+        Some(Effect::Delay(delay)) => {
+            tokio::time::sleep(delay).await;
+            Some(carry_out(hub, call))
+        }
+        Some(Effect::DelayAnswer(delay)) => {
+            let reply = carry_out(hub, call);
+            tokio::time::sleep(delay).await;
+            Some(reply)
+        }
+        Some(Effect::ResetBefore) => None,
+        Some(Effect::ResetAfterAccepting) => {
+            carry_out(hub, call);
+            None
+        }
+        Some(Effect::EndHandshake) | None => Some(carry_out(hub, call)),
+    }
 }
 
 /// The whole request; `Some(Err)` if its body is too large, `None` if the client went away.

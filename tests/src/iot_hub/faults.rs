@@ -49,6 +49,10 @@ pub enum Effect {
     ResetAfterAccepting,
     /// The request waits, then it is carried out.
     Delay(Duration),
+    /// The request is carried out, then its answer waits.
+    DelayAnswer(Duration),
+    /// A new connection ends when the client has said hello; it asked for nothing yet, so the operation is ignored.
+    EndHandshake,
 }
 
 impl Fault {
@@ -97,6 +101,12 @@ impl Fault {
         Self::status(operation, ErrorCode::IotHubUnauthorizedAccess, "Unauthorized".to_owned())
     }
 
+    /// TLS handshakes that the hub breaks off.
+    #[must_use]
+    pub fn broken_handshake() -> Self {
+        Self { operation: None, ..Self::new(Operation::Other, Effect::EndHandshake) }
+    }
+
     /// The same fault, this many times only.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
@@ -114,7 +124,8 @@ impl Fault {
     }
 
     fn concerns(&self, operation: Operation, device_id: Option<&str>) -> bool {
-        self.operation.is_none_or(|own| own == operation)
+        self.effect != Effect::EndHandshake
+            && self.operation.is_none_or(|own| own == operation)
             && self.device_id.as_deref().is_none_or(|own| device_id == Some(own))
     }
 }
@@ -134,9 +145,19 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// The effect on a request.
     pub(crate) fn take(&self, operation: Operation, device_id: Option<&str>) -> Option<Effect> {
+        self.take_first(|fault| fault.concerns(operation, device_id))
+    }
+
+    /// Whether a new connection is to end during its handshake.
+    pub(crate) fn take_handshake(&self) -> bool {
+        self.take_first(|fault| fault.effect == Effect::EndHandshake).is_some()
+    }
+
+    fn take_first(&self, is_met: impl Fn(&Fault) -> bool) -> Option<Effect> {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = faults.iter().position(|fault| fault.concerns(operation, device_id))?;
+        let index = faults.iter().position(is_met)?;
         let fault = &mut faults[index];
         let effect = fault.effect.clone();
         if let Some(times) = &mut fault.times {
@@ -174,5 +195,13 @@ mod tests {
         }
         faults.clear();
         assert_eq!(faults.take(Operation::Twin, None), None);
+    }
+
+    #[test]
+    fn a_broken_handshake_is_not_met_by_requests() {
+        let faults = Faults::default();
+        faults.inject(Fault::broken_handshake().times(1));
+        assert_eq!(faults.take(Operation::DeviceSend, None), None);
+        assert_eq!([faults.take_handshake(), faults.take_handshake()], [true, false]);
     }
 }

@@ -1,6 +1,6 @@
 //! What the hub is, whatever the transport: registry, twins, messages and the events they cause.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use super::error::HubError;
 use super::events::{self, Notification};
 use super::faults::Faults;
 use super::message::{DeviceToCloudMessage, Draft};
+use super::observer::Observer;
 use super::registry::{Device, MOST_DEVICES, Precondition, Put, Registry};
 use super::request_log::RequestLog;
 use super::router::{Router, Source};
@@ -26,18 +27,27 @@ pub(crate) struct Hub {
     pub(crate) requests: RequestLog,
     pub(crate) messages: watch::Sender<Vec<DeviceToCloudMessage>>,
     pub(crate) router: Router,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     registry: Mutex<Registry>,
 }
 
+/// Who watches, and how much is remembered.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) history: usize,
+}
+
 impl Hub {
-    pub(crate) fn new(host_name: &str, access: Access, router: Router) -> Self {
+    pub(crate) fn new(host_name: &str, access: Access, router: Router, watch: Watch) -> Self {
         Self {
             name: host_name.split('.').next().unwrap_or_default().to_owned(),
             access,
             faults: Faults::default(),
-            requests: RequestLog::default(),
+            requests: RequestLog::new(watch.history),
             messages: watch::Sender::new(Vec::new()),
             router,
+            observer: watch.observer,
             registry: Mutex::default(),
         }
     }
@@ -137,7 +147,10 @@ impl Hub {
         if self.router.has(Source::DeviceMessages) {
             self.route_messages(&messages);
         }
-        self.messages.send_modify(|accepted| accepted.extend(messages));
+        match &self.observer {
+            Some(observer) => messages.into_iter().for_each(|message| observer.accepted(message)),
+            None => self.messages.send_modify(|accepted| accepted.extend(messages)),
+        }
     }
 
     fn route_messages(&self, messages: &[DeviceToCloudMessage]) {

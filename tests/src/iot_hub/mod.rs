@@ -13,6 +13,7 @@ mod hub;
 mod identity;
 mod limits;
 mod message;
+mod observer;
 mod options;
 mod policy;
 pub mod query;
@@ -38,13 +39,14 @@ use tokio_rustls::TlsAcceptor;
 pub use error::{ErrorCode, HubError};
 pub use faults::{Effect, Fault, Operation};
 pub use message::DeviceToCloudMessage;
+pub use observer::Observer;
 pub use options::{Options, StartError};
 pub use policy::{Policy, Right};
 pub use request_log::Request;
 pub use router::{Route, Source};
 
 use access::Access;
-use hub::Hub;
+use hub::{Hub, Watch};
 use registry::Precondition;
 use router::Router;
 
@@ -75,7 +77,7 @@ impl IotHub {
     /// # Errors
     /// When the port is taken, the certificate cannot be made or a route's condition cannot be read.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { host_name, mut host_aliases, https_port, policies, routes, event_hub, authority } = options;
+        let Options { host_name, mut host_aliases, https_port, policies, routes, event_hub, authority, .. } = options;
         let router =
             Router::new(&routes, event_hub).map_err(|(route, source)| StartError::Condition { route, source })?;
         let tls = TlsAcceptor::from(authority.server_config()?);
@@ -83,7 +85,8 @@ impl IotHub {
         let listener = TcpListener::bind(("127.0.0.1", https_port)).await.map_err(taken)?;
         let https_port = listener.local_addr().map_err(taken)?.port();
         host_aliases.push(host_name.clone());
-        let hub = Arc::new(Hub::new(&host_name, Access::new(host_aliases, policies), router));
+        let watch = Watch { observer: options.observer, history: options.history };
+        let hub = Arc::new(Hub::new(&host_name, Access::new(host_aliases, policies), router, watch));
         let server = tokio::spawn(server::serve(listener, tls, hub.clone()));
         let ca_pem = authority.pem().to_owned();
         Ok(Self(Arc::new(Inner { hub, host_name, https_port, ca_pem, server: Mutex::new(Some(server)) })))
@@ -132,7 +135,7 @@ impl IotHub {
         policies.iter_mut().filter(|own| own.name == policy).for_each(Policy::rotate);
     }
 
-    /// What devices sent and the hub accepted, oldest first.
+    /// What devices sent and the hub accepted, oldest first; none while somebody observes the hub.
     #[must_use]
     pub fn messages(&self) -> Vec<DeviceToCloudMessage> {
         self.0.hub.messages.borrow().clone()
@@ -152,7 +155,7 @@ impl IotHub {
         Err(format!("{arrived} of {count} messages after {limit:?}"))
     }
 
-    /// Every request, in the order of arrival.
+    /// Every request still in the history, in the order of arrival.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.0.hub.requests.all()

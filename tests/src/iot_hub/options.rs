@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::observer::Observer;
 use super::policy::Policy;
 use super::query;
 use super::router::Route;
@@ -26,6 +27,10 @@ pub struct Options {
     pub event_hub: Arc<EventHub>,
     /// Who signs the server's certificate.
     pub authority: Arc<CertificateAuthority>,
+    /// Gets every accepted message in the hub's place.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// The most requests kept for looking at; the oldest go first. Counts go on.
+    pub history: usize,
 }
 
 impl Options {
@@ -42,6 +47,8 @@ impl Options {
             routes: vec![Route::lifecycle(), Route::twin_changes()],
             event_hub,
             authority: Arc::new(CertificateAuthority::generate()?),
+            observer: None,
+            history: usize::MAX,
         })
     }
 }

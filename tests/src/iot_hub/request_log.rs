@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::faults::Operation;
+use crate::newest::Newest;
 
 /// One request, in the order of arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,34 +20,46 @@ pub struct Request {
     pub refusal: Option<String>,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct RequestLog(Mutex<Vec<Request>>);
+/// The newest requests, and how many of each kind there ever were.
+#[derive(Debug)]
+pub(crate) struct RequestLog(Mutex<Log>);
+
+#[derive(Debug)]
+struct Log {
+    requests: Newest<Request>,
+    counts: [usize; 4],
+}
 
 impl RequestLog {
+    /// Keeps so many requests.
+    pub(crate) fn new(most: usize) -> Self {
+        Self(Mutex::new(Log { requests: Newest::new(most), counts: [0; 4] }))
+    }
+
     /// Notes an arrival; the answer comes later, to the number this returns.
     pub(crate) fn arrived(&self, method: &str, path: &str, kind: Operation) -> usize {
-        let mut requests = self.lock();
+        let mut log = self.lock();
+        log.counts[kind as usize] += 1;
         let request = Request { method: method.to_owned(), path: path.to_owned(), status: None, kind, refusal: None };
-        requests.push(request);
-        requests.len() - 1
+        log.requests.push(request)
     }
 
     pub(crate) fn answered(&self, number: usize, status: u16, refusal: Option<String>) {
-        if let Some(request) = self.lock().get_mut(number) {
+        if let Some(request) = self.lock().requests.get_mut(number) {
             request.status = Some(status);
             request.refusal = refusal;
         }
     }
 
     pub(crate) fn all(&self) -> Vec<Request> {
-        self.lock().clone()
+        self.lock().requests.from(0).cloned().collect()
     }
 
     pub(crate) fn count(&self, kind: Operation) -> usize {
-        self.lock().iter().filter(|request| request.kind == kind).count()
+        self.lock().counts[kind as usize]
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Request>> {
+    fn lock(&self) -> MutexGuard<'_, Log> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::dispatch;
+use super::faults::{Effect, Operation};
 use super::hub::Hub;
 
 /// Serves until dropped; dropping it closes every connection.
@@ -32,6 +33,9 @@ pub(crate) async fn serve(listener: TcpListener, tls: TlsAcceptor, hub: Arc<Hub>
 async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, hub: Arc<Hub>) {
     if stream.set_nodelay(true).is_err() {
         return;
+    }
+    if hub.faults.take_handshake() {
+        return end_handshake(stream, &hub).await;
     }
     let Ok(stream) = tls.accept(stream).await else { return };
     let reset = Notify::new();
@@ -55,4 +59,13 @@ async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, hub: Arc<Hub>) {
         // Without lingering, closing the socket sends RST instead of FIN; nothing is left to do if that fails.
         let _ = tcp.set_zero_linger();
     }
+}
+
+/// Ends a connection once the client has begun its handshake.
+async fn end_handshake(stream: TcpStream, hub: &Hub) {
+    if let Some(observer) = &hub.observer {
+        observer.spoiled(Operation::Other, None, &Effect::EndHandshake);
+    }
+    // A client that says nothing has gone, which is no other end.
+    let _ = stream.readable().await;
 }

@@ -1,16 +1,14 @@
 //! The list of routes below `/api/v3`.
 
-use http_body_util::Full;
-use hyper::body::Bytes;
+use hyper::Method;
 use hyper::http::request::Parts;
-use hyper::{Method, Response};
 
-use super::rejection::{Code, Rejection, response};
-use super::server::State;
+use super::rejection::{Code, Rejection};
+use super::server::{Accepted, State};
 use super::{auth, packages};
 
-/// Answers one request.
-pub(super) fn answer(state: &State, parts: &Parts, body: &[u8]) -> Result<Response<Full<Bytes>>, Rejection> {
+/// What is accepted of one request.
+pub(super) fn answer(state: &State, parts: &Parts, body: &[u8]) -> Result<Accepted, Rejection> {
     let path = parts.uri.path().strip_prefix("/api/v3/").ok_or_else(Rejection::no_route)?;
     match path.split('/').collect::<Vec<_>>().as_slice() {
         ["as", "applications", application_id, "packages", "azureiothub", "events"]
@@ -27,10 +25,8 @@ fn require(method: &Method, parts: &Parts) -> Result<(), Rejection> {
     if parts.method == *method { Ok(()) } else { Err(Rejection::bare(Code::Unimplemented, "Method Not Allowed")) }
 }
 
-fn submit(state: &State, parts: &Parts, application_id: &str, body: &[u8]) -> Result<Response<Full<Bytes>>, Rejection> {
+fn submit(state: &State, parts: &Parts, application_id: &str, body: &[u8]) -> Result<Accepted, Rejection> {
     let options = &state.options;
     auth::authorize(&parts.headers, &options.api_key, &options.application_id, application_id)?;
-    let events = packages::submit(application_id, body)?;
-    state.submitted.send_modify(|submitted| submitted.extend(events));
-    Ok(response(200, "{}".to_owned()))
+    packages::submit(application_id, body).map(Accepted)
 }

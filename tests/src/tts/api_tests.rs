@@ -58,6 +58,35 @@ async fn accepted_events_are_kept_in_order_and_awaited() {
     assert!(missing.starts_with("3 of 4 events"), "{missing}");
 }
 
+#[derive(Debug, Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Observer for Notes {
+    fn submitted(&self, events: Vec<SubmittedEvent>, is_answered: bool) {
+        server::locked(&self.0).push(format!("{} {is_answered}", events[0].device_id));
+    }
+
+    fn spoiled(&self, body: &[u8], effects: &[Effect]) {
+        server::locked(&self.0).push(format!("{} bytes {effects:?}", body.len()));
+    }
+}
+
+#[tokio::test]
+async fn an_observer_sees_events_and_faults_and_nothing_is_kept() {
+    let notes = Arc::new(Notes::default());
+    let options = Options { observer: Some(notes.clone()), history: 1, ..Options::default() };
+    let stack = TheThingsStack::start(options).await.expect("starts");
+    stack.inject(Fault::once(Effect::ResetAfterAccepting));
+    let body = json!({"events": [event("sensor-1")]});
+    let path = "/as/applications/plant-a/packages/azureiothub/events";
+    let authorization = format!("Bearer {}", stack.api_key());
+    assert!(post_to(&stack, path, &authorization, body.to_string()).await.is_none());
+    assert_eq!(post(&stack, &body).await.status, 200);
+    let met = format!("{} bytes [ResetAfterAccepting]", body.to_string().len());
+    assert_eq!(*server::locked(&notes.0), [met, "sensor-1 false".to_owned(), "sensor-1 true".to_owned()]);
+    assert_eq!((stack.submitted().len(), stack.requests().len()), (0, 1));
+}
+
 #[tokio::test]
 async fn one_bad_event_sinks_the_whole_batch() {
     let stack = started().await;

@@ -28,6 +28,8 @@ pub enum Effect {
     Unavailable,
     /// The connection ends without an answer.
     Reset,
+    /// The request is carried out, then the connection ends without an answer.
+    ResetAfterAccepting,
     /// The answer comes this much later; further faults apply as well.
     Delay(Duration),
     /// 400 `pkg/errors:validation` for every batch that holds an event of this device.
@@ -47,6 +49,12 @@ impl Fault {
         Self { effect, remaining: Some(count) }
     }
 
+    /// What goes wrong.
+    #[must_use]
+    pub fn effect(&self) -> &Effect {
+        &self.effect
+    }
+
     /// Until faults are cleared.
     #[must_use]
     pub fn always(effect: Effect) -> Self {
@@ -63,16 +71,20 @@ pub(super) struct Faults(Vec<Fault>);
 pub(super) struct Interference {
     pub(super) delay: Duration,
     pub(super) outcome: Option<Outcome>,
+    /// The faults it comes from.
+    pub(super) met: Vec<Effect>,
 }
 
 #[derive(Debug)]
 pub(super) enum Outcome {
     Answer(Rejection),
     Reset,
+    ResetAfterAccepting,
 }
 
 impl Faults {
     pub(super) fn inject(&mut self, fault: Fault) {
+        self.0.retain(|fault| fault.remaining != Some(0));
         self.0.push(fault);
     }
 
@@ -97,6 +109,7 @@ impl Faults {
                 false
             };
             if met {
+                interference.met.push(fault.effect.clone());
                 fault.remaining = fault.remaining.map(|remaining| remaining - 1);
             }
         }
@@ -123,6 +136,7 @@ fn outcome(effect: &Effect, devices: &[String]) -> Option<Outcome> {
             Rejection::validation(&format!("events[{index}].body"), "value is not supported")
         }
         Effect::Reset => return Some(Outcome::Reset),
+        Effect::ResetAfterAccepting => return Some(Outcome::ResetAfterAccepting),
         Effect::Delay(_) => return None,
     };
     Some(Outcome::Answer(rejection))

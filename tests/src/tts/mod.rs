@@ -9,6 +9,7 @@ mod field_mask;
 mod ids;
 pub mod messages;
 mod normalized;
+mod observer;
 mod packages;
 mod protobuf;
 mod radio;
@@ -28,6 +29,7 @@ use tokio::task::JoinHandle;
 
 pub use fault::{Effect, Fault};
 pub use ids::EndDeviceIds;
+pub use observer::Observer;
 pub use packages::SubmittedEvent;
 pub use server::Request;
 pub use webhook::{Delivery, Format, Webhook};
@@ -49,11 +51,22 @@ pub struct Options {
     pub api_key: String,
     /// Whether the `azureiothub` package exists. Open source has none: its route is missing.
     pub package_enabled: bool,
+    /// Gets every accepted event in the package's place.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// The most requests kept for looking at; the oldest go first.
+    pub history: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 0, application_id: "plant-a".to_owned(), api_key: auth::generate_api_key(), package_enabled: true }
+        Self {
+            port: 0,
+            application_id: "plant-a".to_owned(),
+            api_key: auth::generate_api_key(),
+            package_enabled: true,
+            observer: None,
+            history: usize::MAX,
+        }
     }
 }
 
@@ -170,7 +183,7 @@ impl TheThingsStack {
         delivery::deliver(&self.inner.client, &public_address, webhook, path, ids, body).await
     }
 
-    /// The events the package accepted, in order.
+    /// The events the package accepted, in order; none while somebody observes it.
     #[must_use]
     pub fn submitted(&self) -> Vec<SubmittedEvent> {
         self.inner.state.submitted.borrow().clone()
@@ -190,10 +203,10 @@ impl TheThingsStack {
         Err(format!("{} of {count} events after {limit:?}; answers {statuses:?}", self.submitted().len()))
     }
 
-    /// All requests so far, in the order they arrived.
+    /// The requests still in the history, in the order they arrived.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
-        server::locked(&self.inner.state.requests).clone()
+        server::locked(&self.inner.state.requests).from(0).cloned().collect()
     }
 
     /// Makes requests fail from now on; faults add up.

@@ -14,9 +14,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::fault::{Faults, Outcome};
-use super::rejection::{Code, Rejection};
+use super::fault::{Faults, Interference, Outcome};
+use super::rejection::{Code, Rejection, response};
 use super::{Options, SubmittedEvent, api, auth, packages};
+use crate::newest::Newest;
 
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
@@ -43,7 +44,7 @@ pub struct Request {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) options: Options,
-    pub(super) requests: Mutex<Vec<Request>>,
+    pub(super) requests: Mutex<Newest<Request>>,
     pub(super) submitted: watch::Sender<Vec<SubmittedEvent>>,
     pub(super) faults: Mutex<Faults>,
 }
@@ -51,9 +52,23 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(options: Options) -> Self {
         let submitted = watch::Sender::new(Vec::new());
-        Self { options, requests: Mutex::default(), submitted, faults: Mutex::default() }
+        let requests = Mutex::new(Newest::new(options.history));
+        Self { options, requests, submitted, faults: Mutex::default() }
     }
 }
+
+impl State {
+    fn take(&self, events: Vec<SubmittedEvent>, is_answered: bool) {
+        match &self.options.observer {
+            Some(observer) => observer.submitted(events, is_answered),
+            None => self.submitted.send_modify(|submitted| submitted.extend(events)),
+        }
+    }
+}
+
+/// What the package has accepted.
+#[derive(Debug)]
+pub(super) struct Accepted(pub(super) Vec<SubmittedEvent>);
 
 /// The connection is to end without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -101,12 +116,31 @@ async fn answer(state: &State, request: hyper::Request<Incoming>) -> Result<Resp
         (request.body_length, request.event_count) = (body.len(), devices.len());
     }
     let interference = locked(&state.faults).meet(&devices);
-    tokio::time::sleep(interference.delay).await;
-    match interference.outcome {
-        Some(Outcome::Reset) => Err(Reset),
-        Some(Outcome::Answer(rejection)) => Ok(finish(state, index, Err(rejection))),
-        None => Ok(finish(state, index, api::answer(state, &parts, &body))),
+    if let (false, Some(observer)) = (interference.met.is_empty(), &state.options.observer) {
+        observer.spoiled(&body, &interference.met);
     }
+    tokio::time::sleep(interference.delay).await;
+    interfered(state, index, interference, || api::answer(state, &parts, &body))
+}
+
+/// What a request gets if the faults it met let it through, or what they make of it.
+fn interfered(
+    state: &State,
+    index: usize,
+    interference: Interference,
+    answer: impl FnOnce() -> Result<Accepted, Rejection>,
+) -> Result<Response<Full<Bytes>>, Reset> {
+    let accepted = match interference.outcome {
+        Some(Outcome::Reset) => return Err(Reset),
+        Some(Outcome::Answer(rejection)) => return Ok(finish(state, index, Err(rejection))),
+        Some(Outcome::ResetAfterAccepting) | None => answer(),
+    };
+    let is_answered = interference.outcome.is_none();
+    let answer = accepted.map(|Accepted(events)| {
+        state.take(events, is_answered);
+        response(200, "{}".to_owned())
+    });
+    if is_answered { Ok(finish(state, index, answer)) } else { Err(Reset) }
 }
 
 fn record(state: &State, parts: &Parts) -> usize {
@@ -120,9 +154,7 @@ fn record(state: &State, parts: &Parts) -> usize {
         body_length: 0,
         event_count: 0,
     };
-    let mut requests = locked(&state.requests);
-    requests.push(request);
-    requests.len() - 1
+    locked(&state.requests).push(request)
 }
 
 fn finish(state: &State, index: usize, answer: Result<Response<Full<Bytes>>, Rejection>) -> Response<Full<Bytes>> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::iot_hub::{Effect, Fault, Operation};
+use crate::iot_hub::{DeviceToCloudMessage, Effect, Fault, Observer, Operation};
 
 #[tokio::test]
 async fn a_throttled_request_gets_what_a_live_hub_sent() {
@@ -79,6 +79,53 @@ async fn a_delayed_request_is_carried_out() {
     assert_eq!(bench.send_event("dev1").body("1").send().await.unwrap().status(), 204);
     assert!(started.elapsed() >= Duration::from_millis(30));
     assert_eq!(bench.hub.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_is_carried_out_before_a_delayed_answer_and_the_client_may_not_wait_for_it() {
+    let bench = Bench::start().await;
+    bench.hub.create_device("dev1").unwrap();
+    bench.hub.inject(Fault::new(Operation::DeviceSend, Effect::DelayAnswer(Duration::from_secs(60))).times(1));
+    let sent = bench.send_event("dev1").body("1").timeout(Duration::from_millis(200)).send().await;
+    assert!(sent.unwrap_err().is_timeout());
+    assert_eq!(bench.hub.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_broken_handshake_is_no_request() {
+    let bench = Bench::start().await;
+    bench.hub.inject(Fault::broken_handshake().times(1));
+    let read = || bench.signed("service", Method::GET, "/twins/dev1").send();
+    assert!(read().await.unwrap_err().is_connect());
+    assert_eq!(read().await.unwrap().status(), 404);
+    assert_eq!(bench.hub.requests().len(), 1);
+}
+
+#[derive(Debug, Default)]
+struct Notes(std::sync::Mutex<Vec<String>>);
+
+impl Observer for Notes {
+    fn accepted(&self, message: DeviceToCloudMessage) {
+        self.0.lock().unwrap().push(format!("{} of {}", message.system_properties["message-id"], message.device_id));
+    }
+
+    fn spoiled(&self, operation: Operation, message_id: Option<&str>, effect: &Effect) {
+        self.0.lock().unwrap().push(format!("{operation:?} {message_id:?} {effect:?}"));
+    }
+}
+
+#[tokio::test]
+async fn an_observer_sees_messages_and_faults_and_the_hub_keeps_none() {
+    let notes = std::sync::Arc::new(Notes::default());
+    let bench = Bench::start_with_options(|options| Options { observer: Some(notes.clone()), history: 1, ..options });
+    let bench = bench.await;
+    bench.hub.create_device("dev1").unwrap();
+    bench.hub.inject(Fault::new(Operation::DeviceSend, Effect::ResetBefore).times(1));
+    let send = || bench.send_event("dev1").header("iothub-messageid", "m1").body("1").send();
+    assert!(send().await.is_err());
+    assert_eq!(send().await.unwrap().status(), 204);
+    assert_eq!(*notes.0.lock().unwrap(), ["DeviceSend Some(\"m1\") ResetBefore", "m1 of dev1"]);
+    assert_eq!((bench.hub.messages().len(), bench.hub.requests().len()), (0, 1));
 }
 
 #[tokio::test]

@@ -31,8 +31,12 @@ impl Bench {
     }
 
     async fn start_with(routes: Vec<Route>) -> Self {
+        Self::start_with_options(|options| Options { routes, ..options }).await
+    }
+
+    async fn start_with_options(change: impl FnOnce(Options) -> Options) -> Self {
         let event_hub = EventHub::new("hub-events", 2);
-        let options = Options { routes, ..Options::new(event_hub.clone()).unwrap() };
+        let options = change(Options::new(event_hub.clone()).unwrap());
         let hub = IotHub::start(options).await.unwrap();
         let root = Certificate::from_pem(hub.ca_pem().as_bytes()).unwrap();
         let client = Client::builder().tls_certs_only([root]).build().unwrap();

@@ -1,0 +1,131 @@
+//! The end of the books: where everything is, and what must not be.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use serde_json::Value;
+
+use super::super::queues::Held;
+use super::{Books, Fate, Subject};
+
+/// How the books come out. Its text is the one line everybody wants to see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Balance {
+    /// Webhooks answered 2xx, each message counted once, and events the hub sent.
+    pub acknowledged: u64,
+    /// Messages the hub has; events The Things Stack applied, or that a newer change overtook.
+    pub delivered: u64,
+    /// In `parked` or `parked-poison`.
+    pub parked: u64,
+    /// In `dead-letter`.
+    pub dead_lettered: u64,
+    /// Nowhere.
+    pub lost: u64,
+    /// Events applied again although the living handler had been told that they were.
+    pub doubled: u64,
+    /// Of those delivered: events that a newer change, or the device's deletion, made pointless.
+    pub overtaken: u64,
+    /// Further copies of messages in the hub. They carry the same message id.
+    pub duplicate_messages: u64,
+    /// Further arrivals of events at The Things Stack, those within the explained window included.
+    pub repeated_events: u64,
+    /// Webhook requests by what became of them.
+    pub answers: BTreeMap<String, u64>,
+    /// Requests spoiled by each fault.
+    pub met: BTreeMap<&'static str, u64>,
+    /// All that must not be, by kind.
+    pub breaches: BTreeMap<&'static str, u64>,
+    /// The first of them.
+    pub first_breaches: Vec<Breach>,
+}
+
+/// Something that must not be, and all that is known about the item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// `lost`, `doubled`, `reordered`, `misversioned`, `stale`, `leaked`, `unreadable`, `unknown`, `ended`, `unread` or `refused`.
+    pub kind: &'static str,
+    /// The item, if it is about one.
+    pub subject: Option<Subject>,
+    /// What is wrong.
+    pub detail: String,
+    /// What happened to the item, line by line.
+    pub history: Vec<String>,
+}
+
+impl fmt::Display for Balance {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { acknowledged, delivered, parked, dead_lettered, lost, doubled, .. } = self;
+        write!(
+            formatter,
+            "acknowledged {acknowledged} · delivered {delivered} · parked {parked} · dead-lettered {dead_lettered} · \
+             lost {lost} · doubled {doubled}"
+        )
+    }
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subject = self.subject.map(|subject| format!(" {subject}")).unwrap_or_default();
+        write!(formatter, "{}{subject}: {}", self.kind, self.detail)?;
+        self.history.iter().try_for_each(|line| write!(formatter, "\n    {line}"))
+    }
+}
+
+impl Balance {
+    /// Whether every promise was kept.
+    #[must_use]
+    pub fn is_even(&self) -> bool {
+        self.breaches.is_empty()
+    }
+
+    fn count(&mut self, fate: Fate) {
+        self.acknowledged += 1;
+        match fate {
+            Fate::Delivered => self.delivered += 1,
+            Fate::Overtaken => (self.delivered, self.overtaken) = (self.delivered + 1, self.overtaken + 1),
+            Fate::Parked => self.parked += 1,
+            Fate::DeadLettered => self.dead_lettered += 1,
+            Fate::Lost => self.lost += 1,
+        }
+    }
+}
+
+impl Books {
+    /// Makes up the books. `twin_of` is the hub's twin of a device, `held` what the queues hold now.
+    pub(in crate::ledger) fn balance(&self, twin_of: impl Fn(u32) -> Option<Value>, held: &Held) -> Balance {
+        // Asked before the books are closed: the hub writes into them while it is busy itself.
+        let devices = self.pages().events.devices();
+        let twins: HashMap<u32, Value> = devices.filter_map(|device| Some((device, twin_of(device)?))).collect();
+        let mut balance = Balance::default();
+        let mut pages = self.pages();
+        let uplinks = pages.uplinks.fates(held).map(|(number, fate)| (Subject::Uplink(number), fate));
+        let events = pages.events.fates(held).into_iter();
+        let events = events.map(|(number, fate)| (Subject::HubEvent(number), fate));
+        let mut lost = Vec::new();
+        for (subject, fate) in uplinks.chain(events) {
+            balance.count(fate);
+            lost.extend((fate == Fate::Lost).then_some(subject));
+        }
+        for subject in lost {
+            pages.breaches.add("lost", Some(subject), "acknowledged, and now neither delivered nor kept".to_owned());
+        }
+        for (device, key, event) in pages.events.stale(&twins, held) {
+            let detail = format!("The Things Stack's last word on {key} of device {device} is not the hub's");
+            pages.breaches.add("stale", Some(Subject::HubEvent(event)), detail);
+        }
+        balance.doubled = pages.breaches.counts.get("doubled").copied().unwrap_or_default();
+        balance.duplicate_messages = pages.uplinks.duplicates;
+        balance.repeated_events = pages.events.repeated;
+        balance.answers = pages.answers.clone();
+        balance.met = pages.met.iter().map(|(name, count)| (name.text(), *count)).collect();
+        balance.breaches = pages.breaches.counts.clone();
+        let first = pages.breaches.first.iter().map(|(kind, subject, detail)| Breach {
+            kind,
+            subject: *subject,
+            detail: detail.clone(),
+            history: subject.map(|subject| pages.history.of(subject)).unwrap_or_default(),
+        });
+        balance.first_breaches = first.collect();
+        balance
+    }
+}

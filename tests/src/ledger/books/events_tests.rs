@@ -1,0 +1,166 @@
+//! The book of hub events notices what it is there to notice.
+
+use serde_json::json;
+
+use super::super::super::queues::Queue;
+use super::*;
+
+/// A hub and a package in miniature.
+#[derive(Default)]
+struct Bench {
+    events: Events,
+    sent: Vec<(Map<String, Value>, Value)>,
+}
+
+impl Bench {
+    fn send(&mut self, operation: &str, body: Value) -> u32 {
+        let properties = json!({"deviceId": "dev-00001", "opType": operation,
+            "operationTimestamp": format!("T{}", self.sent.len())});
+        let Value::Object(properties) = properties else { panic!("an object") };
+        self.sent.push((properties.clone(), body.clone()));
+        self.events.sent(&properties, &body).unwrap()
+    }
+
+    fn create(&mut self) -> u32 {
+        self.send("createDeviceIdentity", json!({"version": 2}))
+    }
+
+    fn set(&mut self, key: &str, value: u32) -> u32 {
+        self.send("updateTwin", json!({"version": value, "properties": {"desired": {key: value, "$version": value}}}))
+    }
+
+    fn delete(&mut self) -> u32 {
+        self.send("deleteDeviceIdentity", json!({"version": 9}))
+    }
+
+    fn apply_with(&mut self, number: u32, answered: bool, deaths: u32) -> Vec<Finding> {
+        let (properties, body) = self.sent[number as usize].clone();
+        self.events.applied(&properties, &body, answered, deaths).1
+    }
+
+    fn apply(&mut self, number: u32) -> Vec<Finding> {
+        self.apply_with(number, true, 0)
+    }
+
+    fn fates(&self, held: &[(u32, Queue)]) -> Vec<Fate> {
+        self.events.fates(&holding(held)).into_iter().map(|(_, fate)| fate).collect()
+    }
+
+    fn stale(&self, twin: Option<Value>, held: &[(u32, Queue)]) -> Vec<(&'static str, u32)> {
+        let twins = twin.into_iter().map(|twin| (1, twin)).collect();
+        let stale = self.events.stale(&twins, &holding(held));
+        stale.into_iter().map(|(_, key, event)| (key, event)).collect()
+    }
+}
+
+fn holding(events: &[(u32, Queue)]) -> Held {
+    let mut held = Held::default();
+    events.iter().for_each(|(number, queue)| held.add(Subject::HubEvent(*number), *queue));
+    held
+}
+
+fn reordered(event: u32, what: &str) -> Finding {
+    Finding::Reordered(event, what.to_owned())
+}
+
+fn desired(key: &str, value: u32) -> Option<Value> {
+    Some(json!({"properties": {"desired": {key: value}}}))
+}
+
+#[test]
+fn an_event_neither_applied_nor_kept_nor_overtaken_is_lost() {
+    let mut bench = Bench::default();
+    let created = bench.create();
+    for value in 1..=5 {
+        bench.set(if value == 3 { "p1" } else { "p0" }, value);
+    }
+    assert_eq!(bench.apply(created), []);
+    assert_eq!(bench.apply(4), []);
+    let held = [(5, Queue::DeadLetter)];
+    // 1 and 2 are overtaken by 4, which was applied; 3 is the newest p1.
+    assert_eq!(
+        bench.fates(&held),
+        [Fate::Delivered, Fate::Overtaken, Fate::Overtaken, Fate::Lost, Fate::Delivered, Fate::DeadLettered]
+    );
+    assert_eq!(
+        bench.fates(&[(3, Queue::Parked), (5, Queue::Poison)])[3..],
+        [Fate::Parked, Fate::Delivered, Fate::Parked]
+    );
+    assert_eq!(bench.fates(&[])[5], Fate::Lost, "the newest value of all");
+}
+
+#[test]
+fn a_change_is_overtaken_by_the_deletion_and_a_deletion_by_a_new_creation() {
+    let mut bench = Bench::default();
+    bench.create();
+    bench.set("p0", 1);
+    bench.delete();
+    assert_eq!(bench.fates(&[]), [Fate::Overtaken, Fate::Overtaken, Fate::Lost]);
+    bench.create();
+    assert_eq!(bench.fates(&[]), [Fate::Overtaken, Fate::Overtaken, Fate::Overtaken, Fate::Lost]);
+}
+
+#[test]
+fn an_event_applied_again_is_doubled_unless_its_answer_was_lost_or_the_handler_died() {
+    let mut bench = Bench::default();
+    let event = bench.set("p0", 1);
+    assert_eq!(bench.apply_with(event, false, 0), []);
+    assert_eq!(bench.apply_with(event, true, 0), [], "no answer, so it had to be sent again");
+    assert_eq!(bench.apply_with(event, true, 2), [], "the handler died and could not know");
+    assert_eq!(bench.apply_with(event, true, 2), [Finding::Doubled(event)]);
+    assert_eq!((bench.events.applied, bench.events.repeated), (1, 3));
+}
+
+#[test]
+fn an_older_value_behind_a_newer_one_is_reordered_but_a_repeated_one_is_not() {
+    let mut bench = Bench::default();
+    let [first, second, other] = [("p0", 1), ("p0", 2), ("p1", 3)].map(|(key, value)| bench.set(key, value));
+    assert_eq!([bench.apply(other), bench.apply(second)], [[], []]);
+    assert_eq!(bench.apply(first), [reordered(first, "p0 = 1 behind 2, which hub event 1 brought")]);
+    assert_eq!(bench.apply_with(first, true, 2), []);
+    assert_eq!(bench.stale(desired("p0", 2), &[]), [("p0", second)], "what it leaves behind is wrong");
+    bench.apply_with(second, true, 4);
+    assert_eq!(bench.stale(desired("p0", 2), &[]), []);
+}
+
+#[test]
+fn nothing_of_a_device_may_come_behind_its_deletion() {
+    let mut bench = Bench::default();
+    let (created, change, deleted) = (bench.create(), bench.set("p0", 1), bench.delete());
+    bench.apply(created);
+    bench.apply(deleted);
+    assert_eq!(bench.stale(None, &[]), []);
+    assert_eq!(bench.apply(change), [reordered(change, "p0 = 1 behind the device's deletion")]);
+    assert_eq!(bench.stale(None, &[]), [("deletion", deleted)]);
+    let again = bench.create();
+    bench.apply(again);
+    let mut other = Bench::default();
+    let [_, deleted, _, change] = [other.create(), other.delete(), other.create(), other.set("p0", 1)];
+    other.apply(change);
+    assert_eq!(other.apply(deleted), [reordered(deleted, "the deletion behind a new creation")]);
+}
+
+#[test]
+fn a_value_must_not_look_newer_than_it_is() {
+    let mut bench = Bench::default();
+    let (old, _) = (bench.set("p0", 7), bench.set("p0", 3));
+    bench.sent[old as usize].1 = json!({"properties": {"desired": {"p0": 3, "$version": 7}}});
+    let what = "value 3 came to be in $version 3 and arrives under 7";
+    assert_eq!(bench.apply(old), [Finding::Misversioned(old, what.to_owned())]);
+}
+
+#[test]
+fn the_last_word_on_every_value_is_the_hubs_unless_it_is_kept() {
+    let mut bench = Bench::default();
+    let (first, second) = (bench.set("p0", 1), bench.set("p0", 2));
+    bench.apply(first);
+    assert_eq!(bench.stale(desired("p0", 2), &[]), [("p0", second)]);
+    assert_eq!(bench.stale(desired("p0", 2), &[(second, Queue::DeadLetter)]), []);
+}
+
+#[test]
+fn an_event_the_hub_never_sent_is_a_stranger() {
+    let mut events = Events::default();
+    let (number, findings) = events.applied(&Map::new(), &json!({}), true, 0);
+    assert!(number.is_none() && matches!(findings.as_slice(), [Finding::Stranger(_)]));
+}

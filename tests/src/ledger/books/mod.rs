@@ -1,0 +1,217 @@
+//! The books: what every side has seen, and whether it comes out even.
+
+mod balance;
+mod events;
+mod fate;
+mod history;
+mod mirror;
+mod observe;
+mod uplinks;
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+pub use balance::{Balance, Breach};
+pub(super) use fate::Fate;
+pub use history::Subject;
+pub(super) use history::What;
+
+use self::events::{Events, Finding};
+use self::history::History;
+use self::uplinks::Uplinks;
+use super::fault::Name;
+use super::queue_item::{Content, QueueItem};
+use super::queues::{Look, Queue, Seen};
+use super::secrets::Secrets;
+use crate::tts::Delivery;
+
+/// Breaches of one kind kept with their history; further ones are only counted.
+const MOST_BREACHES: u64 = 5;
+
+/// So many milliseconds after the handler's death its last requests may still be on their way.
+const AFTERMATH: u64 = 500;
+
+/// All accounts of a run. Everybody who sees anything writes into it.
+#[derive(Debug)]
+pub(super) struct Books {
+    pages: Mutex<Pages>,
+    began: Instant,
+    secrets: OnceLock<Secrets>,
+    /// Beginnings and ends of the handler's deaths, and when the last one was.
+    deaths: AtomicU32,
+    last_death: AtomicU64,
+    /// The uplink the hub loses although it says that it has it.
+    lose: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Pages {
+    uplinks: Uplinks,
+    events: Events,
+    history: History,
+    answers: BTreeMap<String, u64>,
+    met: BTreeMap<Name, u64>,
+    breaches: Breaches,
+}
+
+/// What must not be: the first of them, and how many of each kind.
+#[derive(Debug, Default)]
+struct Breaches {
+    counts: BTreeMap<&'static str, u64>,
+    first: Vec<(&'static str, Option<Subject>, String)>,
+}
+
+impl Breaches {
+    fn add(&mut self, kind: &'static str, subject: Option<Subject>, detail: String) {
+        let count = self.counts.entry(kind).or_default();
+        *count += 1;
+        if *count <= MOST_BREACHES {
+            self.first.push((kind, subject, detail));
+        }
+    }
+}
+
+impl Books {
+    /// Empty books for so many uplinks.
+    pub(super) fn new(uplinks: u32, lose: Option<u32>) -> Self {
+        let pages = Pages {
+            uplinks: Uplinks::new(uplinks),
+            events: Events::default(),
+            history: History::default(),
+            answers: BTreeMap::new(),
+            met: BTreeMap::new(),
+            breaches: Breaches::default(),
+        };
+        Self {
+            pages: Mutex::new(pages),
+            began: Instant::now(),
+            secrets: OnceLock::new(),
+            deaths: AtomicU32::new(0),
+            last_death: AtomicU64::new(0),
+            lose,
+        }
+    }
+
+    /// What must not be found anywhere; known once the system is there.
+    pub(super) fn guard(&self, secrets: Secrets) {
+        // The first ones count: a run has only one set.
+        let _ = self.secrets.set(secrets);
+    }
+
+    /// A webhook's request goes out.
+    pub(super) fn sent(&self, number: u32) {
+        self.note(Subject::Uplink(number), What::Sent);
+    }
+
+    /// What a webhook's sender was told.
+    pub(super) fn delivered(&self, number: u32, delivery: &Delivery) {
+        let (what, answer) = match delivery {
+            Delivery::Answered { status, .. } => (What::Answered(*status), status.to_string()),
+            Delivery::TimedOut { .. } => (What::TimedOut, "timed out".to_owned()),
+            Delivery::Failed { .. } | Delivery::Disabled => (What::Broken, "broken".to_owned()),
+        };
+        self.note(Subject::Uplink(number), what);
+        let mut pages = self.pages();
+        *pages.answers.entry(answer).or_default() += 1;
+        if let What::Answered(status) = what {
+            pages.uplinks.answered(number, status);
+        }
+    }
+
+    /// The handler begins to die, or has died.
+    pub(super) fn death(&self) {
+        self.last_death.store(self.milliseconds(), Ordering::SeqCst);
+        self.deaths.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether an answer may go to a process that is dead already.
+    fn is_just_after_death(&self) -> bool {
+        let last = self.last_death.load(Ordering::SeqCst);
+        last > 0 && self.milliseconds() < last + AFTERMATH
+    }
+
+    /// Milliseconds since the start, never 0.
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Looks for secrets in something that was read somewhere.
+    pub(super) fn inspect(&self, place: &str, text: &str) {
+        if let Some(secret) = self.secrets.get().and_then(|secrets| secrets.found_in(text)) {
+            let detail = format!("{secret} in {place}: {}", text.chars().take(400).collect::<String>());
+            self.pages().breaches.add("leaked", None, detail);
+        }
+    }
+
+    /// Whether a text holds a secret.
+    pub(super) fn has_secret(&self, text: &str) -> bool {
+        self.secrets.get().is_some_and(|secrets| secrets.found_in(text).is_some())
+    }
+
+    /// Something that must not be, seen by whoever drives the run.
+    pub(super) fn breach(&self, kind: &'static str, detail: String) {
+        self.pages().breaches.add(kind, None, detail);
+    }
+
+    /// Reads what lies in the queues, notes what was not there before and looks for secrets in it.
+    pub(super) fn look_into(&self, queues: impl Iterator<Item = (Queue, String)>, before: &Look) -> Look {
+        let mut look = Look::default();
+        for (queue, text) in queues {
+            let mut hasher = DefaultHasher::new();
+            text.hash(&mut hasher);
+            let key = (queue, hasher.finish());
+            let seen = before.items.get(&key).copied().unwrap_or_else(|| self.read(queue, &text));
+            if let Some(seen) = seen {
+                look.held.add(seen.subject, queue);
+            }
+            look.items.insert(key, seen);
+        }
+        look
+    }
+
+    fn read(&self, queue: Queue, text: &str) -> Option<Seen> {
+        self.inspect(queue.name(), text);
+        let item = QueueItem::read(text).and_then(|item| {
+            self.inspect(queue.name(), &item.original);
+            let subject = match &item.content {
+                Content::Uplink(number) => Some(Subject::Uplink(*number)),
+                Content::HubEvent(properties) => self.pages().events.number(properties).map(Subject::HubEvent),
+            };
+            let subject = subject.ok_or("an event that the hub never sent")?;
+            Ok(Seen { subject, not_before: item.not_before })
+        });
+        match item {
+            Ok(seen) => {
+                self.note(seen.subject, What::Queued(queue));
+                Some(seen)
+            }
+            Err(reason) => {
+                self.pages().breaches.add("unreadable", None, format!("{reason} in {}: {text:.400}", queue.name()));
+                None
+            }
+        }
+    }
+
+    /// What an observer would like to show while the run goes on: uplinks in the hub, events sent and applied.
+    pub(super) fn so_far(&self) -> (u64, usize, u64) {
+        let pages = self.pages();
+        (pages.uplinks.in_hub, pages.events.count(), pages.events.applied)
+    }
+
+    /// Something happens to the whole system.
+    pub(super) fn note_system(&self, what: What) {
+        self.note(Subject::System, what);
+    }
+
+    fn note(&self, subject: Subject, what: What) {
+        let milliseconds = u32::try_from(self.milliseconds()).unwrap_or(u32::MAX);
+        self.pages().history.note(subject, milliseconds, what);
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

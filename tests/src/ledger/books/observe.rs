@@ -1,0 +1,94 @@
+//! The stand-ins' observers: they write down what they see.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::{Map, Value};
+
+use super::super::fault;
+use super::super::uplink::number_in;
+use super::{Books, Finding, Subject, What};
+use crate::event_hub::{self, Event};
+use crate::iot_hub::{self, DeviceToCloudMessage, Operation};
+use crate::tts::{self, SubmittedEvent};
+
+impl event_hub::Observer for Books {
+    fn accepted(&self, _partition: usize, event: &Event) {
+        let body = serde_json::from_slice(&event.data.body).unwrap_or_default();
+        let number = self.pages().events.sent(&event.data.properties, &body);
+        if let Some(number) = number {
+            self.note(Subject::HubEvent(number), What::InHub);
+        }
+    }
+}
+
+impl iot_hub::Observer for Books {
+    fn accepted(&self, message: DeviceToCloudMessage) {
+        let message_id = message.system_properties.get("message-id").map(String::as_str).unwrap_or_default();
+        let Some(number) = number_in(message_id) else {
+            return self.breach("unknown", format!("message {message_id} of {}", message.device_id));
+        };
+        if self.lose == Some(number) {
+            return;
+        }
+        let body = String::from_utf8_lossy(&message.body);
+        if self.secrets.get().is_some_and(|secrets| secrets.key_is_in(&body)) {
+            self.inspect("a device-to-cloud message", &body);
+        }
+        self.note(Subject::Uplink(number), What::InHub);
+        self.pages().uplinks.accepted(number);
+    }
+
+    fn spoiled(&self, operation: Operation, message_id: Option<&str>, effect: &iot_hub::Effect) {
+        let name = fault::hub_name(operation, effect);
+        *self.pages().met.entry(name).or_default() += 1;
+        if let Some(number) = message_id.and_then(number_in) {
+            self.note(Subject::Uplink(number), What::Met(name));
+        }
+    }
+}
+
+impl tts::Observer for Books {
+    fn submitted(&self, events: Vec<SubmittedEvent>, is_answered: bool) {
+        let deaths = self.deaths.load(Ordering::SeqCst);
+        let is_told = is_answered && !self.is_just_after_death();
+        for SubmittedEvent { properties, body, .. } in events {
+            let (number, findings) = self.pages().events.applied(&properties, &body, is_told, deaths);
+            if let Some(number) = number {
+                self.note(Subject::HubEvent(number), What::Applied { is_answered });
+            }
+            findings.into_iter().for_each(|finding| self.found(finding));
+        }
+    }
+
+    fn spoiled(&self, body: &[u8], effects: &[tts::Effect]) {
+        let request: Value = serde_json::from_slice(body).unwrap_or_default();
+        for effect in effects {
+            let name = fault::tts_name(effect);
+            *self.pages().met.entry(name).or_default() += 1;
+            for event in request["events"].as_array().into_iter().flatten() {
+                let empty = Map::new();
+                let properties = event["properties"].as_object().unwrap_or(&empty);
+                let number = self.pages().events.number(properties);
+                number.into_iter().for_each(|number| self.note(Subject::HubEvent(number), What::Met(name)));
+            }
+        }
+    }
+}
+
+impl Books {
+    fn found(&self, finding: Finding) {
+        let mut pages = self.pages();
+        let breaches = &mut pages.breaches;
+        match finding {
+            Finding::Doubled(number) => {
+                let detail = "applied again although answered 200 to a handler that lives".to_owned();
+                breaches.add("doubled", Some(Subject::HubEvent(number)), detail);
+            }
+            Finding::Reordered(number, what) => breaches.add("reordered", Some(Subject::HubEvent(number)), what),
+            Finding::Misversioned(number, what) => {
+                breaches.add("misversioned", Some(Subject::HubEvent(number)), what);
+            }
+            Finding::Stranger(properties) => breaches.add("unknown", None, format!("an event {properties}")),
+        }
+    }
+}
