@@ -16,8 +16,8 @@ pub struct Report {
     pub balance: Balance,
     /// How often each fault was injected; most spoil several requests.
     pub injected: BTreeMap<&'static str, u64>,
-    /// Batches of hub events that the host gave up on, by reason; the history of a long run forgets the first.
-    pub failed_last_tries: BTreeMap<String, u64>,
+    /// Batches of hub events that the host gave up, by reason.
+    pub batches_given_up: BTreeMap<String, u64>,
     /// How often the handler was killed and started again.
     pub restarts: usize,
     /// Whether everything parked had its time; if not, the balance is right and shows less.
@@ -64,7 +64,7 @@ impl fmt::Display for Report {
             "  restarts: {}; duplicate messages: {}; repeated events: {}; overtaken events: {}",
             self.restarts, balance.duplicate_messages, balance.repeated_events, balance.overtaken
         )?;
-        writeln!(formatter, "  batches given up by the host: {}", listed(&self.failed_last_tries))?;
+        writeln!(formatter, "  batches given up by the host: {}", listed(&self.batches_given_up))?;
         if !balance.is_even() {
             writeln!(formatter, "  BREACHES: {}", listed(&balance.breaches))?;
         }

@@ -47,7 +47,7 @@ pub async fn run(options: Options, script_root: PathBuf) -> Result<Report, Start
     let sender = sender(&options, &system);
     books.guard(all_secrets(&sender.secrets, &system));
     let began = Instant::now();
-    let mut watcher = Watcher::new(&books, &system, options.progress);
+    let mut watcher = Watcher::new(&books, &system, options.progress, last_try);
     let mut traffic = Traffic::new(books.clone(), system.clone(), sender);
     let mut logs = watch_logs(&books, &system);
     tokio::select! {
@@ -66,7 +66,7 @@ pub async fn run(options: Options, script_root: PathBuf) -> Result<Report, Start
     let report = Report {
         balance: books.balance(|device| system.iot_hub.twin(&device_id(device)), watcher.held()),
         injected: Report::named(&traffic.injected),
-        failed_last_tries: watcher.failed_last_tries(last_try),
+        batches_given_up: watcher.batches_given_up(),
         options,
         restarts,
         is_drained,

@@ -5,6 +5,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use super::books::Books;
 use super::queues::{Held, Look, Queue};
 use crate::system::System;
@@ -30,10 +32,12 @@ pub(super) struct Watcher {
     progress: Option<fn(&str)>,
     began: Instant,
     pub(super) last: Look,
+    last_try: u32,
+    failed_last_tries: BTreeMap<Uuid, String>,
 }
 
 impl Watcher {
-    pub(super) fn new(books: &Arc<Books>, system: &Arc<System>, progress: Option<fn(&str)>) -> Self {
+    pub(super) fn new(books: &Arc<Books>, system: &Arc<System>, progress: Option<fn(&str)>, last_try: u32) -> Self {
         Self {
             books: books.clone(),
             system: system.clone(),
@@ -41,12 +45,15 @@ impl Watcher {
             progress,
             began: Instant::now(),
             last: Look::default(),
+            last_try,
+            failed_last_tries: BTreeMap::new(),
         }
     }
 
-    /// Looks into the queues and asks for health.
+    /// Looks into the queues and at failed batches, and asks for health.
     pub(super) async fn look_at_everything(&mut self) {
         self.look();
+        self.note_failed_last_tries();
         self.ask_health().await;
     }
 
@@ -55,10 +62,11 @@ impl Watcher {
         let mut looks = tokio::time::interval(BETWEEN_LOOKS);
         for number in 0_u32.. {
             looks.tick().await;
-            self.look();
             if number.is_multiple_of(LOOKS_PER_LINE) {
-                self.ask_health().await;
+                self.look_at_everything().await;
                 self.tell();
+            } else {
+                self.look();
             }
         }
         std::future::pending().await
@@ -99,16 +107,24 @@ impl Watcher {
         }
     }
 
-    /// How often `hub_events` failed though the host would not try again, by reason, as far as the history goes.
-    pub(super) fn failed_last_tries(&self, last_try: u32) -> BTreeMap<String, u64> {
-        let mut failed = BTreeMap::new();
+    /// Notes the invocations of `hub_events` that failed although the host would not try again.
+    fn note_failed_last_tries(&mut self) {
         for invocation in self.system.host.invocations() {
-            let is_last = invocation.function == HUB_EVENTS && invocation.retry_count >= last_try;
+            let is_last = invocation.function == HUB_EVENTS && invocation.retry_count >= self.last_try;
             if let Some(reason) = invocation.failure.filter(|_| is_last) {
-                *failed.entry(reason.chars().take(MOST_REASON).collect()).or_default() += 1;
+                let reason = reason.chars().take(MOST_REASON).collect();
+                self.failed_last_tries.insert(invocation.invocation_id, reason);
             }
         }
-        failed
+    }
+
+    /// How often the host gave up a batch, by reason.
+    pub(super) fn batches_given_up(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for reason in self.failed_last_tries.values() {
+            *counts.entry(reason.clone()).or_default() += 1;
+        }
+        counts
     }
 
     /// How often handlers were started again.

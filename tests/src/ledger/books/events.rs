@@ -155,7 +155,7 @@ impl Events {
                 let what = format!("value {value} came to be in $version {own} and arrives under {version}");
                 findings.push(Finding::Misversioned(number, what));
             }
-            Some(Arrival { value, incarnation: origin.incarnation, event: number })
+            Some(Arrival { value, incarnation: origin.incarnation, event: number, operation: event.operation })
         });
         findings.extend(device.mirror.change(arrivals).into_iter().map(reordered));
         findings

@@ -116,7 +116,7 @@ fn an_older_value_behind_a_newer_one_is_reordered_but_a_repeated_one_is_not() {
     let mut bench = Bench::default();
     let [first, second, other] = [("p0", 1), ("p0", 2), ("p1", 3)].map(|(key, value)| bench.set(key, value));
     assert_eq!([bench.apply(other), bench.apply(second)], [[], []]);
-    assert_eq!(bench.apply(first), [reordered(first, "p0 = 1 behind 2, which hub event 1 brought")]);
+    assert_eq!(bench.apply(first), [reordered(first, "p0 = 1 behind 2, which hub event 1 (Update) brought")]);
     assert_eq!(bench.apply_with(first, true, 2), []);
     assert_eq!(bench.stale(desired("p0", 2), &[]), [("p0", second)], "what it leaves behind is wrong");
     bench.apply_with(second, true, 4);

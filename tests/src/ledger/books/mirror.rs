@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::super::change::{KEYS, name};
-use super::events::Values;
+use super::events::{Operation, Values};
 
 /// One change's value of a key, and where it comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub(super) struct Arrival {
     pub(super) incarnation: u32,
     /// The event that brings it.
     pub(super) event: u32,
+    pub(super) operation: Operation,
 }
 
 /// One device, from its arrivals.
@@ -48,7 +49,9 @@ impl Mirror {
             if is_new && self.deleted >= Some(arrival.incarnation) {
                 wrong.push(format!("{name} = {value} behind the device's deletion"));
             } else if let Some(newer) = self.newest[key].filter(|newest| is_new && newest.value > value) {
-                wrong.push(format!("{name} = {value} behind {}, which hub event {} brought", newer.value, newer.event));
+                let Arrival { value: newest, event, operation, .. } = newer;
+                wrong
+                    .push(format!("{name} = {value} behind {newest}, which hub event {event} ({operation:?}) brought"));
             }
             if self.newest[key].is_none_or(|newest| newest.value < value) {
                 self.newest[key] = Some(arrival);
