@@ -2,6 +2,8 @@
 
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::iot_hub::event::{HubEvent, Operation};
 
@@ -26,7 +28,8 @@ pub(crate) fn as_of_now(event: HubEvent, twin: Option<&Value>) -> Option<HubEven
     }
     let tags = section(&body, &["tags"]).map(|tags| current_tags(tags, &twin["tags"]));
     let desired = section(&body, &["properties", "desired"]);
-    let desired = desired.map(|desired| current_desired(desired, &twin["properties"]["desired"]));
+    let happened_at = event.properties.get("operationTimestamp").and_then(time);
+    let desired = desired.map(|desired| current_desired(desired, &twin["properties"]["desired"], happened_at));
     let is_patch = event.operation == Operation::TwinUpdated;
     let tags = tags.filter(|tags| !tags.is_empty());
     let desired = desired.filter(|desired| !is_patch || desired.keys().any(|key| !key.starts_with('$')));
@@ -45,6 +48,10 @@ fn section<'a>(body: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Map<St
     parents.iter().try_fold(body, |section, name| section.get(*name)?.as_object())?.get(*last)?.as_object()
 }
 
+fn time(text: &Value) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text.as_str()?, &Rfc3339).ok()
+}
+
 /// The tags a patch names, as they are now.
 fn current_tags(patch: &Map<String, Value>, now: &Value) -> Map<String, Value> {
     let current = |(key, then): (&String, &Value)| match now.get(key) {
@@ -55,16 +62,21 @@ fn current_tags(patch: &Map<String, Value>, now: &Value) -> Map<String, Value> {
     patch.iter().filter_map(current).collect()
 }
 
-/// The desired properties a patch names, as they are now, without those a newer version has changed or removed.
-fn current_desired(patch: &Map<String, Value>, now: &Value) -> Map<String, Value> {
+/// The desired properties a patch names, as they are now, without those a newer version has changed or removed. Versions
+/// begin anew with a device created anew, so times count as well.
+fn current_desired(patch: &Map<String, Value>, now: &Value, happened_at: Option<OffsetDateTime>) -> Map<String, Value> {
     let version = patch.get("$version").and_then(Value::as_u64);
     let metadata = &now["$metadata"];
+    let is_newer = |metadata: &Value| {
+        let changed_in = metadata["$lastUpdatedVersion"].as_u64();
+        let changed_at = time(&metadata["$lastUpdated"]);
+        (version.is_some() && changed_in > version) || (happened_at.is_some() && changed_at > happened_at)
+    };
     let mut kept_metadata = Map::new();
     let mut desired = Map::new();
     for (key, then) in patch.iter().filter(|(key, _)| !key.starts_with('$')) {
-        let changed_in = metadata[key]["$lastUpdatedVersion"].as_u64();
         match now.get(key) {
-            Some(value) if version.is_none() || changed_in.is_none() || changed_in <= version => {
+            Some(value) if !is_newer(&metadata[key]) => {
                 desired.insert(key.clone(), value.clone());
                 kept_metadata.insert(key.clone(), metadata[key].clone());
             }
@@ -127,6 +139,22 @@ mod tests {
         let overtaken =
             json!({"version": 6, "properties": {"desired": {"interval": 30, "$version": 6}}, "tags": {"floor": 1}});
         assert_eq!(now(Operation::TwinUpdated, &overtaken, Some(&twin())), None);
+    }
+
+    #[test]
+    fn a_change_of_a_device_that_was_deleted_since_brings_nothing_of_the_one_created_anew() {
+        let twin = json!({"version": 3, "properties": {"desired": {
+            "led": "on", "$version": 2,
+            "$metadata": {"led": {"$lastUpdated": "2026-11-21T10:00:05Z", "$lastUpdatedVersion": 2}},
+        }}});
+        let patch = json!({"version": 12, "properties": {"desired": {"led": "off", "$version": 9}}});
+        for (happened_at, is_overtaken) in
+            [("2026-11-21T10:00:04.1234567Z", true), ("2026-11-21T10:00:05.1+00:00", false)]
+        {
+            let properties = Map::from_iter([("operationTimestamp".to_owned(), json!(happened_at))]);
+            let event = HubEvent { properties, ..event(Operation::TwinUpdated, &patch) };
+            assert_eq!(as_of_now(event, Some(&twin)).is_none(), is_overtaken, "{happened_at}");
+        }
     }
 
     #[test]
