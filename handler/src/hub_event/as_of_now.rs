@@ -1,18 +1,16 @@
 //! A parked event delivered late must not bring back what has changed since; pure.
 
 use serde_json::value::to_raw_value;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::iot_hub::event::{HubEvent, Operation};
-
-/// What of a twin an event about the whole twin holds.
-const EVENT_MEMBERS: [&str; 5] = ["deviceId", "etag", "version", "tags", "properties"];
 
 /// The event as it would read if it happened now, or `None` if newer events have overtaken all of it: they are
 /// delivered themselves.
 ///
 /// - The device is gone: only its deletion still matters. The device is there: its deletion does not, since it was
 ///   created anew.
+/// - An event of the whole twin stays one: that the device was created matters in itself.
 /// - Tags carry no versions; they are taken as they are now, keys included.
 /// - A desired property that a newer version has changed or removed is left out; the others are as they are now.
 pub(crate) fn as_of_now(event: HubEvent, twin: Option<&Value>) -> Option<HubEvent> {
@@ -23,27 +21,22 @@ pub(crate) fn as_of_now(event: HubEvent, twin: Option<&Value>) -> Option<HubEven
         return (event.operation == Operation::Deleted)
             .then_some(HubEvent { body: to_raw_value(&body).ok()?, ..event });
     };
-    match event.operation {
-        Operation::Deleted => return None,
-        Operation::Created | Operation::TwinReplaced => {
-            body =
-                EVENT_MEMBERS.iter().filter_map(|name| Some(((*name).to_owned(), twin.get(*name)?.clone()))).collect();
-            body.get_mut("properties").and_then(Value::as_object_mut).map(|properties| properties.remove("reported"));
-        }
-        Operation::TwinUpdated => {
-            let tags = section(&body, &["tags"]).map(|tags| current_tags(tags, &twin["tags"]));
-            let desired = section(&body, &["properties", "desired"]);
-            let desired = desired.map(|desired| current_desired(desired, &twin["properties"]["desired"]));
-            body.clear();
-            body.insert("version".to_owned(), twin["version"].clone());
-            body.extend(tags.filter(|tags| !tags.is_empty()).map(|tags| ("tags".to_owned(), tags.into())));
-            let desired = desired.filter(|desired| desired.keys().any(|key| !key.starts_with('$')));
-            body.extend(desired.map(|desired| ("properties".to_owned(), serde_json::json!({"desired": desired}))));
-            if body.len() == 1 {
-                return None;
-            }
-        }
+    if event.operation == Operation::Deleted {
+        return None;
     }
+    let tags = section(&body, &["tags"]).map(|tags| current_tags(tags, &twin["tags"]));
+    let desired = section(&body, &["properties", "desired"]);
+    let desired = desired.map(|desired| current_desired(desired, &twin["properties"]["desired"]));
+    let is_patch = event.operation == Operation::TwinUpdated;
+    let tags = tags.filter(|tags| !tags.is_empty());
+    let desired = desired.filter(|desired| !is_patch || desired.keys().any(|key| !key.starts_with('$')));
+    if is_patch && tags.is_none() && desired.is_none() {
+        return None;
+    }
+    body.remove("tags");
+    body.remove("properties");
+    body.extend(tags.map(|tags| ("tags".to_owned(), tags.into())));
+    body.extend(desired.map(|desired| ("properties".to_owned(), json!({"desired": desired}))));
     Some(HubEvent { body: to_raw_value(&body).ok()?, ..event })
 }
 
@@ -87,8 +80,6 @@ fn current_desired(patch: &Map<String, Value>, now: &Value) -> Map<String, Value
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn event(operation: Operation, body: &Value) -> HubEvent {
@@ -122,14 +113,14 @@ mod tests {
     #[test]
     fn keys_left_out_of_the_queue_are_read_anew() {
         let patch = json!({"version": 4, "tags": {"lorawan": {"devEui": "70B3"}}});
-        let expected = json!({"version": 9, "tags": {"lorawan": {"devEui": "70B3", "appKey": "0011"}}});
+        let expected = json!({"version": 4, "tags": {"lorawan": {"devEui": "70B3", "appKey": "0011"}}});
         assert_eq!(now(Operation::TwinUpdated, &patch, Some(&twin())), Some(expected));
     }
 
     #[test]
     fn desired_properties_overtaken_by_a_newer_version_are_left_out() {
         let patch = json!({"version": 6, "properties": {"desired": {"led": "on", "interval": 30, "gone": 1, "removed": null, "$version": 5}}});
-        let expected = json!({"version": 9, "properties": {"desired": {
+        let expected = json!({"version": 6, "properties": {"desired": {
             "led": "on", "removed": null, "$metadata": {"led": {"$lastUpdatedVersion": 5}}, "$version": 5,
         }}});
         assert_eq!(now(Operation::TwinUpdated, &patch, Some(&twin())), Some(expected));
@@ -139,12 +130,16 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_twin_is_as_it_is_now_without_the_devices_own_properties() {
-        let mut expected = twin();
-        expected["properties"].as_object_mut().unwrap().remove("reported");
-        expected.as_object_mut().unwrap().remove("status");
+    fn an_event_of_a_whole_twin_stays_one_without_what_is_newer() {
+        let body = json!({"deviceId": "sensor-1", "version": 6, "tags": {"lorawan": true}, "properties": {"desired": {"led": "on", "interval": 30, "$version": 5}}});
+        let expected = json!({
+            "deviceId": "sensor-1", "version": 6, "tags": {"lorawan": {"devEui": "70B3", "appKey": "0011"}},
+            "properties": {"desired": {"led": "on", "$metadata": {"led": {"$lastUpdatedVersion": 5}}, "$version": 5}},
+        });
         for operation in [Operation::TwinReplaced, Operation::Created] {
-            assert_eq!(now(operation, &json!({"version": 2}), Some(&twin())), Some(expected.clone()));
+            assert_eq!(now(operation, &body, Some(&twin())), Some(expected.clone()));
+            let bare = json!({"deviceId": "sensor-1", "version": 2});
+            assert_eq!(now(operation, &bare, Some(&twin())), Some(bare.clone()), "that it happened matters still");
         }
     }
 

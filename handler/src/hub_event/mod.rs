@@ -18,15 +18,15 @@ use self::delivery::{Delivery, deliver};
 use self::triage::{Refused, Triage, package_event_from, triage};
 use crate::app::{App, now};
 use crate::error::{Error, Peer};
-use crate::invocation::{self, QueueOutputs, RetryContext, TriggerEvent};
+use crate::invocation::{self, QueueOutputs, TriggerEvent};
 use crate::iot_hub::DeviceId;
-use crate::iot_hub::event::{HubEvent, Recognised};
+use crate::iot_hub::event::{HubEvent, Operation, Recognised};
 use crate::parking::{HubEventOriginal, Item, Kind};
 use crate::tts::package::Submission;
 
-/// Function `hub_events`: takes a batch. While the host's retry policy has tries left, a batch with events that may
-/// succeed later fails as a whole, which keeps their order; at the last one they are parked. The trigger's checkpoint
-/// moves on either way.
+/// Function `hub_events`: takes a batch. At first a batch with events that may succeed later fails as a whole, so that
+/// the host's retry policy repeats it, which keeps their order; after some tries they are parked, and the trigger's
+/// checkpoint moves on.
 pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) -> Response {
     let batch = match invocation::event_batch(envelope) {
         Ok(batch) => batch,
@@ -35,7 +35,7 @@ pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) 
             return invocation::failed(StatusCode::BAD_REQUEST, &error.to_string());
         }
     };
-    let is_last_try = batch.retry.is_none_or(RetryContext::is_last_try);
+    let is_to_be_parked = batch.is_to_be_parked();
     let partition_id = batch.partition_id.clone();
     let Triage { candidates, mut refused, mut tally } = triage(batch, &app.settings.tts_application_id, &app.submitted);
     let Delivery { submitted, rejected, left } = deliver(app, candidates).await;
@@ -43,7 +43,7 @@ pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) 
     refused.extend(rejected);
     if let Some((_, error)) = &left {
         error.log(None);
-        if !is_last_try {
+        if !is_to_be_parked {
             return invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}; so far {tally}"));
         }
     }
@@ -68,15 +68,14 @@ pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) 
     invocation::done(&tally.to_string(), &queues)
 }
 
-/// Function `hub_events` while settings are wrong: at the last try every event that may be ours is parked, since the
-/// trigger will not bring it again.
+/// Function `hub_events` while settings are wrong: after the same number of tries every event that may be ours is parked.
 pub(crate) fn receive_misconfigured(error: &Error, trace: Option<String>, envelope: &Bytes) -> Response {
     let failed = |reason: &Error| {
         reason.log(None);
         invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string())
     };
     let batch = match invocation::event_batch(envelope) {
-        Ok(batch) if batch.retry.is_none_or(RetryContext::is_last_try) => batch,
+        Ok(batch) if batch.is_to_be_parked() => batch,
         Ok(_) => return failed(error),
         Err(malformed) => return failed(&malformed),
     };
@@ -122,6 +121,23 @@ pub(crate) async fn redeliver(app: &App, item: &Item, deadline: Instant) -> Resu
         tracing::info!(device_id = device_id.as_str(), "parked event left out: newer changes have overtaken it");
         return Ok(());
     };
+    let was_deletion = event.operation == Operation::Deleted;
+    submit(app, event).await?;
+    if was_deletion {
+        announce_again(app, &device_id, deadline).await?;
+    }
+    Ok(())
+}
+
+/// A device created anew while its late deletion was under way may have been deleted with it.
+async fn announce_again(app: &App, device_id: &DeviceId, deadline: Instant) -> Result<(), Error> {
+    match app.iot_hub.twin(device_id, deadline).await?.and_then(|twin| HubEvent::of_tags(device_id, &twin)) {
+        Some(event) => submit(app, event).await,
+        None => Ok(()),
+    }
+}
+
+async fn submit(app: &App, event: HubEvent) -> Result<(), Error> {
     let event = package_event_from(event, &app.settings.tts_application_id)?;
     match app.tts.submit(&[&event]).await? {
         Submission::Accepted => Ok(()),

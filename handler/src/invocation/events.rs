@@ -53,11 +53,18 @@ pub struct RetryContext {
     pub max_retry_count: i64,
 }
 
-impl RetryContext {
-    /// Whether the host will not try again if this invocation fails.
+/// Retries after which a batch is parked rather than repeated: its order has been waited for long enough. The policy
+/// itself goes on for ever, so that a batch whose queue items cannot be written is repeated too, not lost.
+const RETRIES_BEFORE_PARKING: i64 = 5;
+
+impl EventBatch {
+    /// Whether what cannot be delivered now is to be parked: without a retry policy at once, else after some tries, and
+    /// in any case at the last one.
     #[must_use]
-    pub fn is_last_try(self) -> bool {
-        self.max_retry_count >= 0 && self.retry_count >= self.max_retry_count
+    pub fn is_to_be_parked(&self) -> bool {
+        self.retry.is_none_or(|RetryContext { retry_count, max_retry_count }| {
+            retry_count >= RETRIES_BEFORE_PARKING || (max_retry_count >= 0 && retry_count >= max_retry_count)
+        })
     }
 }
 

@@ -1,8 +1,10 @@
 //! What IoT Hub's routes put on the Event Hub: device lifecycle and twin-change events.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value, json};
+
+use super::DeviceId;
 
 /// What happened to a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +79,25 @@ impl HubEvent {
     }
 }
 
+impl HubEvent {
+    /// The change that would bring a twin's tags as they are; `None` without tags.
+    #[must_use]
+    pub fn of_tags(device_id: &DeviceId, twin: &Value) -> Option<Self> {
+        let tags = twin.get("tags").filter(|tags| tags.as_object().is_some_and(|tags| !tags.is_empty()))?;
+        let properties = json!({
+            "deviceId": device_id.as_str(),
+            "opType": "updateTwin",
+            "iothub-message-schema": "twinChangeNotification",
+        });
+        Some(Self {
+            operation: Operation::TwinUpdated,
+            device_id: device_id.to_string(),
+            body: to_raw_value(&json!({"version": twin["version"], "tags": tags})).ok()?,
+            properties: properties.as_object()?.clone(),
+        })
+    }
+}
+
 /// The sections of a twin-change body that decide whether it concerns us.
 #[derive(Deserialize)]
 struct Parts<'a> {
@@ -115,8 +136,6 @@ fn read_body(body: &[u8]) -> Result<(Box<RawValue>, Parts<'_>), String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn recognise(body: &str, properties: Value) -> Result<Recognised, String> {

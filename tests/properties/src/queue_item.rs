@@ -13,7 +13,7 @@ use crate::lines;
 const NOW: OffsetDateTime = datetime!(2026-11-21 10:00 UTC);
 
 /// Largest original tried.
-const MOST_BYTES: usize = 128 * 1024;
+const MOST_BYTES: usize = 64 * 1024;
 
 /// Smaller originals always fit: base64 of what does not compress, and the reason with every character escaped.
 const ALWAYS_FITS: usize = 28 * 1024;

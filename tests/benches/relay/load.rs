@@ -1,0 +1,96 @@
+//! The Functions host's side: uplinks of many devices over kept-alive connections, one after the other on each.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper_util::rt::TokioIo;
+use local::functions_host::envelope::{HttpRequest, Sys, envelope, http_data, http_metadata};
+use serde_json::{Map, Value};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::Failure;
+
+/// What of invocations the host may have under way at once.
+const CONNECTIONS: usize = 32;
+
+/// Devices that take turns.
+const DEVICES: usize = 1_000;
+
+/// Invocations, made once.
+#[derive(Clone)]
+pub(crate) struct Load(Arc<Vec<Bytes>>);
+
+impl Load {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let uplink: Value = serde_json::from_str(include_str!("../../fixtures/tts/uplink_message.json"))?;
+        let envelopes = (0..DEVICES).map(|number| envelope_of(&uplink, &format!("sensor-{number:04}")));
+        Ok(Self(Arc::new(envelopes.collect())))
+    }
+
+    /// Sends so many uplinks, each answered with 200, and says how long that took.
+    pub(crate) async fn run(&self, port: u16, uplinks: usize) -> Result<Duration, Failure> {
+        let began = Instant::now();
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut connections = JoinSet::new();
+        for _ in 0..CONNECTIONS.min(uplinks) {
+            connections.spawn(self.clone().connection(port, next.clone(), uplinks));
+        }
+        while let Some(ended) = connections.join_next().await {
+            ended??;
+        }
+        Ok(began.elapsed())
+    }
+
+    async fn connection(self, port: u16, next: Arc<AtomicUsize>, uplinks: usize) -> Result<(), Failure> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(connection);
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= uplinks {
+                break;
+            }
+            let body = Full::new(self.0[number % DEVICES].clone());
+            let request = Request::post("/uplink").header(HOST, "127.0.0.1").header(CONTENT_TYPE, "application/json");
+            sender.ready().await?;
+            let answer = sender.send_request(request.body(body)?).await?;
+            let status = answer.status();
+            let body = answer.into_body().collect().await?.to_bytes();
+            if status != 200 || !body.starts_with(b"{\"Outputs\":{\"res\":{\"statusCode\":200,") {
+                return Err(format!("uplink {number} was answered {status} {}", body.escape_ascii()).into());
+            }
+        }
+        connection.abort();
+        Ok(())
+    }
+}
+
+fn envelope_of(uplink: &Value, device_id: &str) -> Bytes {
+    let mut uplink = uplink.clone();
+    uplink["end_device_ids"]["device_id"] = device_id.into();
+    let rest = format!("applications/plant-a/devices/{device_id}/up");
+    let request = HttpRequest {
+        url: format!("https://app.azurewebsites.net/api/tts/{rest}"),
+        method: "POST".to_owned(),
+        headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
+        params: Map::from_iter([("rest".to_owned(), rest.into())]),
+        body: Some(uplink.to_string().into_bytes()),
+        query: Vec::new(),
+    };
+    envelope("req", http_data(&request), http_metadata(&request, &Sys::now("uplink"))).to_string().into()
+}
+
+/// The middle value.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
