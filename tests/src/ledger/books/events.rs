@@ -142,7 +142,10 @@ impl Events {
         let Some(device) = self.devices.get_mut(&event.device) else { return Vec::new() };
         let reordered = |what| Finding::Reordered(number, what);
         if event.operation == Operation::Delete {
-            return device.mirror.delete(event.incarnation, is_first).into_iter().map(reordered).collect();
+            // Deleted once more since, the device is gone in any order.
+            let is_to_be_checked = is_first && device.deleted_by.is_none();
+            let wrong = device.mirror.delete(event.incarnation, is_to_be_checked);
+            return wrong.into_iter().map(reordered).collect();
         }
         let mut findings = Vec::new();
         let version = desired_version(body).filter(|_| event.operation == Operation::Update);

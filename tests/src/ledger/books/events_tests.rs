@@ -138,6 +138,10 @@ fn nothing_of_a_device_may_come_behind_its_deletion() {
     let [_, deleted, _, change] = [other.create(), other.delete(), other.create(), other.set("p0", 1)];
     other.apply(change);
     assert_eq!(other.apply(deleted), [reordered(deleted, "the deletion behind a new creation")]);
+    let mut gone = Bench::default();
+    let [_, deleted, _, change, _] = [gone.create(), gone.delete(), gone.create(), gone.set("p0", 1), gone.delete()];
+    gone.apply(change);
+    assert_eq!(gone.apply(deleted), [], "deleted again, whichever comes first");
 }
 
 #[test]

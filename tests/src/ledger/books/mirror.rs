@@ -29,9 +29,9 @@ pub(super) struct Mirror {
 }
 
 impl Mirror {
-    /// The device was deleted; says what is wrong with that.
-    pub(super) fn delete(&mut self, incarnation: u32, is_first: bool) -> Option<String> {
-        let is_late = is_first && self.begun > Some(incarnation);
+    /// The device was deleted; says what is wrong with that, if it is to be checked.
+    pub(super) fn delete(&mut self, incarnation: u32, is_checked: bool) -> Option<String> {
+        let is_late = is_checked && self.begun > Some(incarnation);
         self.deleted = self.deleted.max(Some(incarnation));
         (self.exists, self.last) = (false, Values::default());
         is_late.then(|| "the deletion behind a new creation".to_owned())
