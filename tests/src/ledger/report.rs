@@ -61,8 +61,8 @@ impl fmt::Display for Report {
         writeln!(formatter, "  requests spoiled: {}", listed(&balance.met))?;
         writeln!(
             formatter,
-            "  restarts: {}; duplicate messages: {}; repeated events: {}; overtaken events: {}",
-            self.restarts, balance.duplicate_messages, balance.repeated_events, balance.overtaken
+            "  restarts: {}; duplicate messages: {}; repeated events: {}; overtaken events: {}; raced events: {}",
+            self.restarts, balance.duplicate_messages, balance.repeated_events, balance.overtaken, balance.raced_events
         )?;
         writeln!(formatter, "  batches given up by the host: {}", listed(&self.batches_given_up))?;
         if !balance.is_even() {

@@ -68,6 +68,8 @@ pub(in crate::ledger) struct Events {
     devices: HashMap<u32, Device>,
     /// Further arrivals of events that had arrived.
     pub(in crate::ledger) repeated: u64,
+    /// Order broken by a redelivery that was under way while the device changed again, and what puts that right.
+    pub(in crate::ledger) raced: u64,
     /// Events that arrived, each counted once.
     pub(in crate::ledger) applied: u64,
 }
@@ -121,6 +123,11 @@ impl Events {
         answered: bool,
         deaths: u32,
     ) -> (Option<u32>, Vec<Finding>) {
+        // What puts a race right is an event of the handler's own.
+        if !properties.contains_key("operationTimestamp") {
+            self.raced += 1;
+            return (None, Vec::new());
+        }
         let Some(number) = self.number(properties) else {
             return (None, vec![Finding::Stranger(format!("{properties:?}"))]);
         };
@@ -151,14 +158,16 @@ impl Events {
         let version = desired_version(body).filter(|_| event.operation == Operation::Update);
         let arrivals = values(body).map(|value| {
             let value = value?;
-            let origin = self.log.get(*self.by_value.get(&value)? as usize)?;
+            let own = *self.by_value.get(&value)?;
+            let origin = self.log.get(own as usize)?;
+            let is_own = own == number;
             if let (Operation::Update, Some(own)) = (origin.operation, origin.version)
                 && let Some(version) = version.filter(|version| *version > own)
             {
                 let what = format!("value {value} came to be in $version {own} and arrives under {version}");
                 findings.push(Finding::Misversioned(number, what));
             }
-            Some(Arrival { value, incarnation: origin.incarnation, event: number, operation: event.operation })
+            Some(Arrival { value, incarnation: origin.incarnation, event: number, operation: event.operation, is_own })
         });
         findings.extend(device.mirror.change(arrivals).into_iter().map(reordered));
         findings

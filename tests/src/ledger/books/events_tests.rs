@@ -165,6 +165,9 @@ fn the_last_word_on_every_value_is_the_hubs_unless_it_is_kept() {
 #[test]
 fn an_event_the_hub_never_sent_is_a_stranger() {
     let mut events = Events::default();
-    let (number, findings) = events.applied(&Map::new(), &json!({}), true, 0);
+    let properties = Map::from_iter([("operationTimestamp".to_owned(), json!("2026-11-21T10:00:00Z"))]);
+    let (number, findings) = events.applied(&properties, &json!({}), true, 0);
     assert!(number.is_none() && matches!(findings.as_slice(), [Finding::Stranger(_)]));
+    let (number, findings) = events.applied(&Map::new(), &json!({}), true, 0);
+    assert_eq!((number, findings, events.raced), (None, vec![], 1), "the handler's own puts a race right");
 }

@@ -14,6 +14,8 @@ pub(super) struct Arrival {
     /// The event that brings it.
     pub(super) event: u32,
     pub(super) operation: Operation,
+    /// Whether the event is the one that set the value; a late one brings values of the present, ahead of their own.
+    pub(super) is_own: bool,
 }
 
 /// One device, from its arrivals.
@@ -48,7 +50,9 @@ impl Mirror {
             let (value, name) = (arrival.value, name(key));
             if is_new && self.deleted >= Some(arrival.incarnation) {
                 wrong.push(format!("{name} = {value} behind the device's deletion"));
-            } else if let Some(newer) = self.newest[key].filter(|newest| is_new && newest.value > value) {
+            } else if let Some(newer) =
+                self.newest[key].filter(|newest| is_new && newest.is_own && newest.value > value)
+            {
                 let Arrival { value: newest, event, operation, .. } = newer;
                 wrong
                     .push(format!("{name} = {value} behind {newest}, which hub event {event} ({operation:?}) brought"));
