@@ -13,7 +13,7 @@ const NAMES: [&str; 5] = ["p0", "p1", "p2", "p3", "t"];
 pub(super) const KEYS: usize = NAMES.len();
 
 /// The key that is a tag.
-const TAG: usize = KEYS - 1;
+pub(super) const TAG: usize = KEYS - 1;
 
 /// What is to be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,14 +14,14 @@
 //! window are counted as repeated events, further copies of a message (with the same message id) as duplicates; both
 //! are no breach.
 //!
-//! **Reordered** is an event that arrives for the first time behind a newer value of the same key, behind its device's
-//! deletion, or, being a deletion, behind a new creation of a device that still exists. An event that came alone, as
-//! redelivered ones do, is counted as raced instead: between reading the twin and the submission the device may change
-//! again. What is left behind must be right all the same. **Misversioned** is a desired
-//! value that arrives under a `$version` above its own, since newer values would then look older. **Stale** is a value
-//! whose last arrival is not the hub's current one although that lies in no queue. **Leaked** is a known secret in a
-//! queue message, log line, health answer or device-to-cloud message; queues are looked into every second and at the
-//! end.
+//! **Reordered** is an event that arrives for the first time behind a newer value of the same desired property, behind
+//! its device's deletion, or, being a deletion, behind a new creation of a device that still exists. (Tags have no
+//! versions, and a late event shows them as they are then: of them only the last word counts.) An event that came
+//! alone, as redelivered ones do, is counted as raced instead: between reading the twin and the submission the device
+//! may change again; what is left behind must be right all the same. **Misversioned** is a desired value that arrives
+//! under a `$version` above its own, since newer values would then look older. **Stale** is a value whose last arrival
+//! is not the hub's current one although that lies in no queue. **Leaked** is a known secret in a queue message, log
+//! line, health answer or device-to-cloud message; queues are looked into every second and at the end.
 
 mod books;
 mod change;

@@ -124,6 +124,17 @@ fn an_older_value_behind_a_newer_one_is_reordered_but_a_repeated_one_is_not() {
 }
 
 #[test]
+fn of_tags_only_the_last_word_counts() {
+    let mut bench = Bench::default();
+    let [first, second] = [1, 2].map(|t| bench.send("updateTwin", json!({"tags": {"t": t}})));
+    assert_eq!([bench.apply(second), bench.apply(first)], [[], []]);
+    let twin = Some(json!({"tags": {"t": 2}}));
+    assert_eq!(bench.stale(twin.clone(), &[]), [("t", second)]);
+    bench.apply_with(second, true, 2);
+    assert_eq!(bench.stale(twin, &[]), []);
+}
+
+#[test]
 fn nothing_of_a_device_may_come_behind_its_deletion() {
     let mut bench = Bench::default();
     let (created, change, deleted) = (bench.create(), bench.set("p0", 1), bench.delete());

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::super::change::{KEYS, name};
+use super::super::change::{KEYS, TAG, name};
 use super::events::{Operation, Values};
 
 /// One change's value of a key, and where it comes from.
@@ -39,8 +39,8 @@ impl Mirror {
         is_late.then(|| "the deletion behind a new creation".to_owned())
     }
 
-    /// The device was created, or something of it changed. Says which values come behind newer ones; repetitions of
-    /// what was seen already do not: they count only by what they leave behind.
+    /// The device was created, or something of it changed. Says which values come behind newer ones. Repetitions of what
+    /// was seen already do not, nor do tags, which have no versions: they count only by what they leave behind.
     pub(super) fn change(&mut self, arrivals: [Option<Arrival>; KEYS]) -> Vec<String> {
         let mut wrong = Vec::new();
         self.exists = true;
@@ -51,7 +51,7 @@ impl Mirror {
             if is_new && self.deleted >= Some(arrival.incarnation) {
                 wrong.push(format!("{name} = {value} behind the device's deletion"));
             } else if let Some(newer) =
-                self.newest[key].filter(|newest| is_new && newest.is_own && newest.value > value)
+                self.newest[key].filter(|newest| is_new && newest.is_own && key != TAG && newest.value > value)
             {
                 let Arrival { value: newest, event, operation, .. } = newer;
                 wrong
