@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::clock;
 
-/// The codes of `reference/iothub.md` 3.6 that this hub can answer with.
+/// The documented codes that this hub can answer with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorCode {
     /// No `api-version`, or one the hub does not know.

@@ -1,4 +1,4 @@
-//! What a twin may hold: `reference/iothub.md` 4.3.
+//! What a twin may hold, by the service's documented limits.
 
 use serde_json::{Map, Value};
 

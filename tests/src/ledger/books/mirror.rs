@@ -60,7 +60,9 @@ impl Mirror {
             if self.newest[key].is_none_or(|newest| newest.value < value) {
                 self.newest[key] = Some(arrival);
             }
-            self.begun = self.begun.max(Some(arrival.incarnation));
+            if arrival.is_own {
+                self.begun = self.begun.max(Some(arrival.incarnation));
+            }
             self.last[key] = Some(value);
         }
         wrong
