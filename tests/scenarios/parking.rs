@@ -162,7 +162,7 @@ fn twin_event(device_id: &str, properties: &Value, body: &[u8]) -> EventData {
 }
 
 #[tokio::test]
-async fn hub_events_are_parked_at_the_last_try_and_delivered_when_the_things_stack_is_back() {
+async fn hub_events_are_parked_after_some_tries_and_delivered_when_the_things_stack_is_back() {
     let system = system().await;
     system.tts.inject(tts::Fault::always(tts::Effect::Unavailable));
     system.iot_hub.create_device("sensor-1").unwrap();

@@ -53,7 +53,7 @@ fn batch(retry_count: u32) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn with_wrong_settings_hub_events_are_parked_at_the_last_try() {
+async fn with_wrong_settings_hub_events_are_parked_after_some_tries() {
     let (status, _, body) = ask(misconfigured(), "POST", "/hub_events", batch(5)).await;
     assert_eq!(status, StatusCode::OK);
     let answer: Value = serde_json::from_slice(&body).unwrap();
