@@ -35,6 +35,9 @@ pub fn shortened(text: &str, most_bytes: usize) -> &str {
 /// How long what only an operator can mend is left alone.
 pub const OPERATOR: Duration = Duration::from_secs(60);
 
+/// How long a device is left alone that has not joined, or whose downlink queue is full.
+const JOIN: Duration = Duration::from_secs(5 * 60);
+
 /// When another try makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
@@ -48,7 +51,7 @@ pub enum Retry {
 
 /// Why a message or an event did not arrive. `Display` says what was found, what was expected and what to do;
 /// it never holds a secret or a payload.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The webhook secret is missing or wrong.
     #[error("{0}")]
@@ -68,6 +71,14 @@ pub enum Error {
         /// Who refused.
         peer: Peer,
         /// Its reason.
+        what: String,
+    },
+    /// The peer takes it once something else has happened to this one device, e.g. once it has joined.
+    #[error("{peer} does not take it yet: {what}")]
+    NotYet {
+        /// Who does not take it.
+        peer: Peer,
+        /// What is missing.
         what: String,
     },
     /// The handler's own settings are wrong; the message may be fine.
@@ -95,7 +106,7 @@ impl Error {
             Self::UnsupportedFormat(_) => 415,
             Self::TooLarge(_) => 413,
             Self::Refused { .. } => 422,
-            Self::Misconfigured(_) | Self::Unavailable { .. } => 503,
+            Self::NotYet { .. } | Self::Misconfigured(_) | Self::Unavailable { .. } => 503,
         }
     }
 
@@ -115,6 +126,7 @@ impl Error {
     #[must_use]
     pub fn retry(&self) -> Option<Retry> {
         match self {
+            Self::NotYet { .. } => Some(Retry::After(JOIN)),
             Self::Misconfigured(_) => Some(Retry::After(OPERATOR)),
             Self::Unavailable { retry: Retry::After(wait), .. } => Some(Retry::After(*wait.min(&LONGEST_WAIT))),
             Self::Unavailable { retry: retry @ (Retry::Soon | Retry::NextDay), .. } => Some(*retry),
@@ -130,7 +142,7 @@ impl Error {
     #[must_use]
     pub fn level(&self) -> Level {
         match self {
-            Self::Unauthorized(_) => Level::WARN,
+            Self::Unauthorized(_) | Self::NotYet { .. } => Level::WARN,
             Self::Malformed(_)
             | Self::UnsupportedFormat(_)
             | Self::TooLarge(_)
@@ -138,6 +150,12 @@ impl Error {
             | Self::Misconfigured(_)
             | Self::Unavailable { .. } => Level::ERROR,
         }
+    }
+
+    /// Whether it concerns one device only, so that nothing else need wait for it.
+    #[must_use]
+    pub fn is_about_one_device(&self) -> bool {
+        matches!(self, Self::NotYet { .. })
     }
 
     /// A short stable word for logs, metrics and answers.
@@ -149,6 +167,7 @@ impl Error {
             Self::UnsupportedFormat(_) => "unsupported_format",
             Self::TooLarge(_) => "too_large",
             Self::Refused { .. } => "refused",
+            Self::NotYet { .. } => "not_yet",
             Self::Misconfigured(_) => "misconfigured",
             Self::Unavailable { .. } => "unavailable",
         }

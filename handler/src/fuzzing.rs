@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
+use crate::device_ids::{DeviceIdTemplate, DeviceIds};
 use crate::error::Error;
 use crate::invocation::HttpRequest;
 use crate::iot_hub::DeviceToCloudMessage;
 use crate::iot_hub::event::HubEvent;
 use crate::secret::Secret;
 use crate::tts::Message;
-use crate::uplink::mapping::{Sender, message_from};
+use crate::uplink::mapping::{Sender, device_id_from, message_from};
 
 /// Journey 1's mapping.
 ///
@@ -18,7 +19,12 @@ pub fn device_to_cloud_message(
     message: &Message<'_>,
     request: &HttpRequest<'_>,
 ) -> Result<DeviceToCloudMessage, Error> {
-    message_from(message, Sender::of(message, request), &[])
+    let sender = Sender::of(message, request);
+    let application_id = sender.application_id.clone().unwrap_or_default();
+    let template = DeviceIdTemplate::parse("{device_id}").map_err(Error::Malformed)?;
+    let device_ids = DeviceIds::new(template, application_id, Vec::new()).map_err(Error::Malformed)?;
+    let device_id = device_id_from(&sender, &device_ids)?;
+    message_from(message, sender, device_id, &[])
 }
 
 /// A parked event, as it would read if it happened now.

@@ -6,13 +6,15 @@
 //!    [`tts::Message`] reads it → `uplink` maps it to an [`iot_hub::DeviceToCloudMessage`] → [`iot_hub::IotHub`] sends it,
 //!    creating its device on first sight.
 //! 2. **Hub event.** IoT Hub's Event Hub → [`invocation`] unwraps the batch → [`iot_hub::event`] recognises lifecycle and
-//!    twin-change events → `hub_event` maps them to [`tts::package::PackageEvent`]s → [`tts::package::Package`] submits them.
+//!    twin-change events → `hub_event` carries them out through [`tts::api::Api`], or submits them to
+//!    [`tts::package::Package`].
 //!
 //! `tts` and `iot_hub` do not know each other; only the journeys know both.
 
 pub mod app;
 pub mod circuit;
 pub mod dead_letters;
+pub mod device_ids;
 pub mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

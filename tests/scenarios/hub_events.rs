@@ -9,7 +9,7 @@ use local::system::{Options, System};
 use local::tts::{Effect, Fault, SubmittedEvent};
 use serde_json::{Map, Value, json};
 
-use crate::support::{LIMIT, start, system};
+use crate::support::{LIMIT, PACKAGE, package_system, start};
 
 async fn submitted(system: &System, count: usize) -> Vec<SubmittedEvent> {
     system.tts.wait_for_submitted(count, LIMIT).await.expect("the events arrive")
@@ -47,7 +47,7 @@ fn numbers(events: &[SubmittedEvent], device_id: &str) -> Vec<u64> {
 
 #[tokio::test]
 async fn a_changed_desired_property_reaches_the_things_stack_with_the_hubs_application_properties() {
-    let system = system().await;
+    let system = package_system().await;
     system.iot_hub.create_device("sensor-1").unwrap();
     set_desired(&system, "sensor-1", json!({"rawDownlink": {"fPort": 15, "framePayload": "01FF"}})).unwrap();
     let events = submitted(&system, 2).await;
@@ -61,7 +61,7 @@ async fn a_changed_desired_property_reaches_the_things_stack_with_the_hubs_appli
 
 #[tokio::test]
 async fn devices_created_tagged_and_deleted_in_iot_hub_are_announced_in_order() {
-    let system = system().await;
+    let system = package_system().await;
     system.iot_hub.create_device("sensor-1").unwrap();
     system.iot_hub.patch_twin("sensor-1", json!({"tags": {"lorawan": {"devEui": "70B3D57ED0000001"}}})).unwrap();
     system.iot_hub.delete_device("sensor-1").unwrap();
@@ -72,7 +72,7 @@ async fn devices_created_tagged_and_deleted_in_iot_hub_are_announced_in_order() 
 
 #[tokio::test]
 async fn reported_properties_do_not_come_back_as_events() {
-    let system = system().await;
+    let system = package_system().await;
     system.iot_hub.create_device("sensor-1").unwrap();
     system.iot_hub.patch_reported("sensor-1", json!({"decodedPayload": {"t": 21}})).unwrap();
     set_desired(&system, "sensor-1", json!({"led": true})).unwrap();
@@ -87,7 +87,7 @@ async fn reported_properties_do_not_come_back_as_events() {
 
 #[tokio::test]
 async fn module_events_telemetry_and_unknown_events_are_ignored_visibly() {
-    let system = system().await;
+    let system = package_system().await;
     for (properties, reason) in [
         (json!({"deviceId": "sensor-1", "moduleId": "m", "opType": "updateTwin"}), "it is about a module"),
         (json!({"deviceId": "sensor-1", "moduleId": "m", "opType": "createModuleIdentity"}), "it is about a module"),
@@ -103,7 +103,7 @@ async fn module_events_telemetry_and_unknown_events_are_ignored_visibly() {
 
 #[tokio::test]
 async fn an_event_that_is_not_json_or_not_utf8_does_not_hold_up_the_others() {
-    let system = system().await;
+    let system = package_system().await;
     let twin = json!({"deviceId": "sensor-1", "opType": "updateTwin"});
     system.event_hub.send(twin_event("sensor-1", 1));
     system.event_hub.send(event("sensor-1", twin.clone(), b"hello"));
@@ -119,7 +119,7 @@ async fn an_event_that_is_not_json_or_not_utf8_does_not_hold_up_the_others() {
 
 #[tokio::test]
 async fn one_event_the_things_stack_rejects_is_split_out_and_the_rest_go_through_in_order() {
-    let system = system().await;
+    let system = package_system().await;
     system.tts.inject(Fault::always(Effect::RejectDevice("sensor-3".to_owned())));
     let events: Vec<_> = (0..40).map(|number| twin_event(&format!("sensor-{}", number % 5), number)).collect();
     let answer = invoke(&system, &events).await;
@@ -138,7 +138,7 @@ async fn one_event_the_things_stack_rejects_is_split_out_and_the_rest_go_through
 
 #[tokio::test]
 async fn a_device_id_the_things_stack_does_not_take_is_named_and_does_not_sink_the_batch() {
-    let system = system().await;
+    let system = package_system().await;
     system.iot_hub.create_device("Sensor_1").unwrap();
     system.iot_hub.create_device("sensor-2").unwrap();
     assert_eq!(submitted(&system, 1).await[0].device_id, "sensor-2");
@@ -148,7 +148,7 @@ async fn a_device_id_the_things_stack_does_not_take_is_named_and_does_not_sink_t
 
 #[tokio::test]
 async fn a_batch_of_ten_thousand_events_goes_through_with_every_devices_order_kept() {
-    let system = system().await;
+    let system = package_system().await;
     let events: Vec<_> = (0..10_000).map(|number| twin_event(&format!("sensor-{}", number % 100), number)).collect();
     let answer = invoke(&system, &events).await;
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
@@ -171,7 +171,7 @@ async fn events_wait_for_the_things_stack_to_come_back_and_keep_their_order() {
         Effect::Unauthenticated,
         Effect::NoRights,
     ] {
-        let system = system().await;
+        let system = package_system().await;
         system.tts.inject(Fault::times(effect.clone(), 2));
         (1..=5).for_each(|number| system.event_hub.send(twin_event("sensor-1", number)));
         let arrived = submitted(&system, 5).await;
@@ -186,7 +186,8 @@ async fn events_wait_for_the_things_stack_to_come_back_and_keep_their_order() {
 
 #[tokio::test]
 async fn a_things_stack_without_the_package_fails_the_batch_and_says_what_to_check() {
-    let system = start(Options { package_enabled: false, ..Options::default() }).await;
+    let settings = [PACKAGE].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let system = start(Options { package_enabled: false, settings: settings.into(), ..Options::default() }).await;
     system.event_hub.send(twin_event("sensor-1", 1));
     let line = system.host.wait_for_log(|line| line.contains("no package azure-iot-hub"), LIMIT).await.unwrap();
     assert!(line.text.contains("TTS_DELIVERY"), "{}", line.text);
@@ -203,7 +204,7 @@ async fn all_shapes_of_the_event_hub_trigger_are_understood() {
         (One, DataType::Absent),
         (One, DataType::Binary),
     ] {
-        let system = system().await;
+        let system = package_system().await;
         let answer = invoke_shaped(&system, &[twin_event("sensor-1", 7)], cardinality, data_type).await;
         assert_eq!(answer.status, 200, "{cardinality:?} {data_type:?}: {}", String::from_utf8_lossy(&answer.body));
         let arrived = system.tts.submitted();

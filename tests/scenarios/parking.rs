@@ -10,7 +10,7 @@ use local::system::{Options, System};
 use local::tts;
 use serde_json::{Map, Value, json};
 
-use crate::support::{LIMIT, device, items, messages, send, sends, system, system_with};
+use crate::support::{LIMIT, PACKAGE, device, items, messages, package_system, send, sends, system, system_with};
 
 /// Waits until a queue has so many messages.
 async fn queued(system: &System, queue_name: &str, count: usize) -> Vec<Value> {
@@ -163,7 +163,7 @@ fn twin_event(device_id: &str, properties: &Value, body: &[u8]) -> EventData {
 
 #[tokio::test]
 async fn hub_events_are_parked_after_some_tries_and_delivered_when_the_things_stack_is_back() {
-    let system = system().await;
+    let system = package_system().await;
     system.tts.inject(tts::Fault::always(tts::Effect::Unavailable));
     system.iot_hub.create_device("sensor-1").unwrap();
     system.iot_hub.patch_twin("sensor-1", json!({"properties": {"desired": {"led": "on"}}})).unwrap();
@@ -176,7 +176,7 @@ async fn hub_events_are_parked_after_some_tries_and_delivered_when_the_things_st
 
 #[tokio::test]
 async fn events_nobody_can_read_and_events_the_things_stack_refuses_are_dead_lettered() {
-    let system = system().await;
+    let system = package_system().await;
     system.tts.inject(tts::Fault::always(tts::Effect::RejectDevice("sensor-2".to_owned())));
     let twin = json!({"opType": "replaceTwin"});
     system.event_hub.send(twin_event("sensor-1", &twin, b"hello"));
@@ -194,7 +194,7 @@ async fn events_nobody_can_read_and_events_the_things_stack_refuses_are_dead_let
 
 #[tokio::test]
 async fn no_key_enters_a_queue_a_log_or_health() {
-    let system = system_with(&[("WEBHOOK_ANSWER_WITHIN_SECONDS", "1")]).await;
+    let system = system_with(&[PACKAGE, ("WEBHOOK_ANSWER_WITHIN_SECONDS", "1")]).await;
     let (app_key, nwk_key, session_key) =
         ("00112233445566778899AABBCCDDEE01", "00112233445566778899AABBCCDDEE02", "00112233445566778899AABBCCDDEE03");
     system.tts.inject(tts::Fault::always(tts::Effect::NoRights));

@@ -18,7 +18,7 @@ async fn check_config(settings: &[(&str, &str)]) -> (Option<i32>, Value) {
 async fn wrong_settings_leave_a_handler_that_listens_and_tells_every_caller_all_of_them() {
     let system = system_with(&[
         ("TTS_API_KEY", "@Microsoft.KeyVault(SecretUri=https://vault/secrets/key)"),
-        ("TTS_DELIVERY", ""),
+        ("TTS_DELIVERY", "events"),
         ("IOT_HUB_CONNECTION_STRING", "HostName=hub;DeviceId=d;SharedAccessKey=c2VjcmV0LXNlY3JldA=="),
         ("WEBHOOK_MESSAGE_TYPES", "all,uplink_message"),
     ])
@@ -33,7 +33,7 @@ async fn wrong_settings_leave_a_handler_that_listens_and_tells_every_caller_all_
     for expected in [
         "IOT_HUB_CONNECTION_STRING: found a device's connection string",
         "TTS_API_KEY: its Key Vault reference is not resolved",
-        "TTS_DELIVERY: it is not set",
+        "expected api (every The Things Stack), or package",
         "WEBHOOK_MESSAGE_TYPES: found all beside 1 others, which contradicts",
     ] {
         assert!(health.contains(expected), "{health}");
@@ -56,14 +56,13 @@ async fn check_config_prints_every_problem_and_exits_64_or_0() {
     let (code, report) = check_config(&[("IOT_HUB_HTTPS_PORT", "0")]).await;
     assert_eq!(code, Some(64));
     assert_eq!(report["status"], "misconfigured");
-    assert_eq!(report["settings_problems"].as_array().unwrap().len(), 6, "{report:#}");
+    assert_eq!(report["settings_problems"].as_array().unwrap().len(), 5, "{report:#}");
     let system = system().await;
     let (code, report) = check_config(&[
         ("IOT_HUB_CONNECTION_STRING", &system.iot_hub.connection_string("iothubowner")),
         ("TTS_BASE_URL", &system.tts.base_url()),
         ("TTS_APPLICATION_ID", "plant-a"),
         ("TTS_API_KEY", system.tts.api_key()),
-        ("TTS_DELIVERY", "package"),
     ])
     .await;
     assert_eq!((code, report["status"].as_str()), (Some(0), Some("ok")), "{report:#}");

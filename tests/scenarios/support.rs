@@ -29,6 +29,14 @@ pub(crate) async fn system() -> System {
     system_with(&[]).await
 }
 
+/// The setting that has hub events submitted to the vendor's package.
+pub(crate) const PACKAGE: (&str, &str) = ("TTS_DELIVERY", "package");
+
+/// A whole system that submits hub events to the vendor's package.
+pub(crate) async fn package_system() -> System {
+    system_with(&[PACKAGE]).await
+}
+
 /// A whole system with settings of its own on top of the usual; an empty value unsets one.
 pub(crate) async fn system_with(settings: &[(&str, &str)]) -> System {
     let mut options = Options::default();

@@ -88,7 +88,7 @@ async fn a_message_without_any_type_is_refused_with_what_was_found() {
 async fn a_message_of_another_application_does_not_become_one_of_ours() {
     let system = system().await;
     let message = br#"{"end_device_ids":{"device_id":"sensor-1","application_ids":{"application_id":"plant-b"}},"uplink_message":{}}"#;
-    let told = refused(&system, message, 400, "as TTS_APPLICATION_ID says").await;
+    let told = refused(&system, message, 400, "expected \"plant-a\" as TTS_APPLICATION_ID").await;
     assert!(told.reason().contains("plant-b"), "{told:?}");
 }
 

@@ -52,6 +52,7 @@ impl Arguments {
             retry_time_scale: 1.0,
             queues: Queues::in_memory(),
             release: self.release,
+            settings: [("TTS_DELIVERY".to_owned(), "package".to_owned())].into(),
             ..Options::default()
         }
     }

@@ -17,7 +17,9 @@ use crate::error::Error;
 use crate::hub_event::Submitted;
 use crate::invocation;
 use crate::iot_hub::IotHub;
-use crate::settings::{Problems, Settings};
+use crate::settings::{Delivery, Problems, Settings};
+use crate::tts::TheThingsStack;
+use crate::tts::api::Api;
 use crate::tts::package::Package;
 use crate::{health, hub_event, redeliver, uplink};
 
@@ -26,7 +28,7 @@ use crate::{health, hub_event, redeliver, uplink};
 pub struct App {
     pub(crate) settings: Settings,
     pub(crate) iot_hub: IotHub,
-    pub(crate) tts: Package,
+    pub(crate) tts: TheThingsStack,
     pub(crate) submitted: Submitted,
 }
 
@@ -40,8 +42,11 @@ impl App {
             settings.iot_hub_https_port,
             settings.iot_hub_registry_calls_per_minute,
         );
-        let tts =
-            Package::new(http, &settings.tts_base_url, &settings.tts_application_id, settings.tts_api_key.clone());
+        let (base_url, api_key) = (&settings.tts_base_url, settings.tts_api_key.clone());
+        let tts = match settings.tts_delivery {
+            Delivery::Api => TheThingsStack::Api(Api::new(http, base_url, &settings.tts_identity_server_url, api_key)),
+            Delivery::Package => TheThingsStack::Package(Package::new(http, base_url, api_key)),
+        };
         Self { settings, iot_hub, tts, submitted: Submitted::new() }
     }
 }

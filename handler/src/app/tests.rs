@@ -31,7 +31,7 @@ async fn with_wrong_settings_every_invocation_answers_503_and_names_each_of_them
         let answer: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(answer["Outputs"]["res"]["statusCode"], json!(503));
         let text = answer["Outputs"]["res"]["body"].as_str().unwrap();
-        for name in ["IOT_HUB_CONNECTION_STRING", "TTS_BASE_URL", "TTS_APPLICATION_ID", "TTS_API_KEY", "TTS_DELIVERY"] {
+        for name in ["IOT_HUB_CONNECTION_STRING", "TTS_BASE_URL", "TTS_APPLICATION_ID", "TTS_API_KEY"] {
             assert!(text.contains(name), "{path} {text}");
         }
     }

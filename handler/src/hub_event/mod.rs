@@ -1,9 +1,13 @@
 //! Journey 2: IoT Hub's lifecycle and twin-change events go to The Things Stack.
 
 pub(crate) mod as_of_now;
+mod by_api;
+mod by_package;
 mod delivery;
 mod submitted;
 mod triage;
+
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -14,15 +18,24 @@ use tokio::time::Instant;
 pub(crate) use self::submitted::Submitted;
 
 use self::as_of_now::as_of_now;
-use self::delivery::{Delivery, deliver};
-use self::triage::{Refused, Triage, package_event_from, triage};
+use self::by_api::{ByApi, Request};
+use self::by_package::package_event_from;
+use self::delivery::Delivery;
+use self::triage::{Triage, triage};
 use crate::app::{App, now};
 use crate::error::{Error, Peer};
 use crate::invocation::{self, QueueOutputs, TriggerEvent};
 use crate::iot_hub::DeviceId;
 use crate::iot_hub::event::{HubEvent, Operation, Recognised};
 use crate::parking::{HubEventOriginal, Item, Kind};
-use crate::tts::package::Submission;
+use crate::settings::OnDeviceDeletion;
+use crate::tts::TheThingsStack;
+use crate::tts::id::EndDeviceIds;
+use crate::tts::package::{Package, Submission};
+
+/// How long a batch may take; with one more request it stays below the host's `functionTimeout` of five minutes, after
+/// which the host would kill the handler and move on.
+const PATIENCE: Duration = Duration::from_secs(4 * 60);
 
 /// Function `hub_events`: takes a batch. At first a batch with events that may succeed later fails as a whole, so that
 /// the host's retry policy repeats it, which keeps their order; after some tries they are parked, and the trigger's
@@ -37,35 +50,69 @@ pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) 
     };
     let is_to_be_parked = batch.is_to_be_parked();
     let partition_id = batch.partition_id.clone();
-    let Triage { candidates, mut refused, mut tally } = triage(batch, &app.settings.tts_application_id, &app.submitted);
-    let Delivery { submitted, rejected, left } = deliver(app, candidates).await;
-    tally.submitted += submitted;
-    refused.extend(rejected);
-    if let Some((_, error)) = &left {
+    let irrelevance = |event: &HubEvent| irrelevance(app, event);
+    let Triage { candidates, refused, mut tally } =
+        triage(batch, &app.settings.device_ids, &app.submitted, irrelevance, now());
+    let delivery = match &app.tts {
+        TheThingsStack::Package(package) => by_package::deliver(package, candidates, &app.submitted, PATIENCE).await,
+        TheThingsStack::Api(api) => {
+            ByApi { app, api }.deliver(candidates, &app.submitted, is_to_be_parked, PATIENCE).await
+        }
+    };
+    tally.delivered = delivery.delivered;
+    if let Some((_, error)) = delivery.left.first() {
         error.log(None);
         if !is_to_be_parked {
+            // What is set aside comes again with the batch.
             return invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}; so far {tally}"));
         }
     }
-    let mut queues = QueueOutputs::default();
     let kept = |source, error: &Error| item(partition_id.clone(), source, error, trace.clone());
-    for Refused { source, error } in refused {
-        let (device_id, sequence_number) = (source.device_id(), source.sequence_number);
-        tracing::error!(
-            device_id,
-            partition_id,
-            sequence_number,
-            kind = error.kind(),
-            "hub event dead-lettered: {error}"
-        );
-        queues.dead_letter.extend(kept(source, &error));
-    }
-    if let Some((candidates, error)) = left {
-        queues.parked.extend(candidates.into_iter().filter_map(|candidate| kept(candidate.source, &error)));
-    }
+    let queues = queues(delivery, refused, partition_id.as_deref(), kept);
     (tally.parked, tally.dead_lettered) = (queues.parked.len(), queues.dead_letter.len());
     tracing::info!("{tally}");
     invocation::done(&tally.to_string(), &queues)
+}
+
+/// Where events go that are not delivered.
+fn queues(
+    delivery: Delivery,
+    unreadable: Vec<(TriggerEvent, Error)>,
+    partition_id: Option<&str>,
+    kept: impl Fn(TriggerEvent, &Error) -> Option<String>,
+) -> QueueOutputs {
+    let Delivery { delivered: _, refused, set_aside, left } = delivery;
+    let mut queues = QueueOutputs::default();
+    let refused = refused.into_iter().map(|(candidate, error)| (candidate.source, error));
+    for (source, error) in unreadable.into_iter().chain(refused) {
+        let (device_id, sequence_number) = (source.device_id(), source.sequence_number);
+        let kind = error.kind();
+        tracing::error!(device_id, partition_id, sequence_number, kind, "hub event dead-lettered: {error}");
+        queues.dead_letter.extend(kept(source, &error));
+    }
+    for (candidate, error) in &set_aside {
+        error.log(candidate.source.device_id());
+    }
+    let parked = set_aside.into_iter().chain(left);
+    queues.parked.extend(parked.filter_map(|(candidate, error)| kept(candidate.source, &error)));
+    queues
+}
+
+/// Why there is nothing to do for an event. The package is told of every event and decides itself.
+fn irrelevance(app: &App, event: &HubEvent) -> Option<&'static str> {
+    if matches!(app.tts, TheThingsStack::Package(_)) {
+        return None;
+    }
+    match Request::of(event) {
+        None => Some("neither tags.lorawan nor a downlink is in it"),
+        Some(Request::Deletion) if app.settings.tts_on_device_deletion == OnDeviceDeletion::Keep => {
+            Some("a device was deleted and TTS_ON_DEVICE_DELETION is keep")
+        }
+        Some(Request::Deletion) if app.settings.device_ids.in_tts(&event.device_id).is_err() => {
+            Some("a device was deleted that The Things Stack cannot have had")
+        }
+        Some(Request::Deletion | Request::Change(_)) => None,
+    }
 }
 
 /// Function `hub_events` while settings are wrong: after the same number of tries every event that may be ours is parked.
@@ -116,30 +163,50 @@ pub(crate) async fn redeliver(app: &App, item: &Item, deadline: Instant) -> Resu
         Err(reason) => return Err(unreadable(reason)),
     };
     let device_id = DeviceId::new(&event.device_id).map_err(Error::Malformed)?;
-    let twin = app.iot_hub.twin(&device_id, deadline).await?;
+    let ids = app.settings.device_ids.in_tts(&event.device_id).map_err(Error::Malformed)?;
+    match &app.tts {
+        TheThingsStack::Package(package) => submit_late(app, package, &ids, &device_id, event, deadline).await,
+        TheThingsStack::Api(api) => ByApi { app, api }.carry_out_late(&ids, &device_id, event, deadline).await,
+    }
+}
+
+/// Submits a parked event to the package.
+async fn submit_late(
+    app: &App,
+    package: &Package,
+    ids: &EndDeviceIds,
+    device_id: &DeviceId,
+    event: HubEvent,
+    deadline: Instant,
+) -> Result<(), Error> {
+    let twin = app.iot_hub.twin(device_id, deadline).await?;
     let Some(event) = as_of_now(event, twin.as_ref()) else {
         tracing::info!(device_id = device_id.as_str(), "parked event left out: newer changes have overtaken it");
         return Ok(());
     };
-    let was_deletion = event.operation == Operation::Deleted;
-    submit(app, event).await?;
-    if was_deletion {
-        announce_again(app, &device_id, deadline).await?;
+    submit(package, ids, &event).await?;
+    if event.operation == Operation::Deleted {
+        announce_again(app, package, ids, device_id, deadline).await?;
     }
     Ok(())
 }
 
 /// A device created anew while its late deletion was under way may have been deleted with it.
-async fn announce_again(app: &App, device_id: &DeviceId, deadline: Instant) -> Result<(), Error> {
+async fn announce_again(
+    app: &App,
+    package: &Package,
+    ids: &EndDeviceIds,
+    device_id: &DeviceId,
+    deadline: Instant,
+) -> Result<(), Error> {
     match app.iot_hub.twin(device_id, deadline).await?.and_then(|twin| HubEvent::of_tags(device_id, &twin)) {
-        Some(event) => submit(app, event).await,
+        Some(event) => submit(package, ids, &event).await,
         None => Ok(()),
     }
 }
 
-async fn submit(app: &App, event: HubEvent) -> Result<(), Error> {
-    let event = package_event_from(event, &app.settings.tts_application_id)?;
-    match app.tts.submit(&[&event]).await? {
+async fn submit(package: &Package, ids: &EndDeviceIds, event: &HubEvent) -> Result<(), Error> {
+    match package.submit(ids.application_id(), &[package_event_from(event, ids)]).await? {
         Submission::Accepted => Ok(()),
         Submission::Rejected(reason) => Err(Error::Refused { peer: Peer::Tts, what: reason.to_string() }),
     }

@@ -10,11 +10,15 @@
 //!
 //! `functions/hub_events` asks for the first; an admin invocation and another function.json bring the others.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::{decoded, decoded_as, not_an_envelope};
 use crate::error::Error;
@@ -41,6 +45,14 @@ impl TriggerEvent {
     pub fn device_id(&self) -> Option<&str> {
         self.properties.get("deviceId")?.as_str()
     }
+
+    /// Whether the Event Hub has had it for less than `age`, as far as that is known.
+    #[must_use]
+    pub fn is_younger_than(&self, age: Duration, now: OffsetDateTime) -> bool {
+        let utc = self.enqueued_time.as_ref().map(|text| format!("{}Z", text.trim_end_matches('Z')));
+        let enqueued_at = utc.and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok());
+        enqueued_at.is_some_and(|at| now - at < age)
+    }
 }
 
 /// The state of the trigger's retry policy.
@@ -58,6 +70,12 @@ pub struct RetryContext {
 const RETRIES_BEFORE_PARKING: i64 = 5;
 
 impl EventBatch {
+    /// Whether the retry policy has brought the batch before.
+    #[must_use]
+    pub fn is_retried(&self) -> bool {
+        self.retry.is_some_and(|retry| retry.retry_count > 0)
+    }
+
     /// Whether what cannot be delivered now is to be parked: without a retry policy at once, else after some tries, and
     /// in any case at the last one.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use reqwest::{Client, RequestBuilder, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -44,6 +44,17 @@ pub(super) enum Identity {
     Missing,
     /// The credential does not open the registry.
     Unauthorized(Refusal),
+}
+
+/// What became of tags to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagsWritten {
+    /// They are in the twin.
+    Done,
+    /// The twin is not the one they were meant for any more.
+    TwinChanged,
+    /// There is no such device.
+    NoDevice,
 }
 
 /// Requests to one hub, signed with one policy.
@@ -134,6 +145,30 @@ impl HubApi {
             },
             _ => match Refusal::read(response).await {
                 refusal if refusal.is_about_a_missing_device() => Ok(None),
+                refusal => Err(refusal.into_error()),
+            },
+        }
+    }
+
+    /// Merges tags into a twin, if it still has this entity tag. `null` takes a tag out.
+    pub(super) async fn write_tags(
+        &self,
+        device_id: &DeviceId,
+        tags: &Value,
+        etag: Option<&str>,
+        timeout: Duration,
+    ) -> Result<TagsWritten, Error> {
+        let mut request = self.http.patch(self.url(&format!("/twins/{}", device_id.path_segment())));
+        if let Some(etag) = etag {
+            request = request.header(IF_MATCH, format!("\"{}\"", etag.trim_matches('"')));
+        }
+        let request = request.header(CONTENT_TYPE, "application/json").body(json!({"tags": tags}).to_string());
+        let response = self.answer(request, timeout).await?;
+        match response.status().as_u16() {
+            200 => Ok(TagsWritten::Done),
+            412 => Ok(TagsWritten::TwinChanged),
+            _ => match Refusal::read(response).await {
+                refusal if refusal.is_about_a_missing_device() => Ok(TagsWritten::NoDevice),
                 refusal => Err(refusal.into_error()),
             },
         }

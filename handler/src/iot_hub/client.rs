@@ -10,13 +10,16 @@ use tokio::time::{Instant, sleep};
 use super::api::{HubApi, Sent};
 use super::gate::RegistryGate;
 use super::standing::Standings;
-use super::{ConnectionString, DeviceId, DeviceToCloudMessage};
+use super::{ConnectionString, DeviceId, DeviceToCloudMessage, TagsWritten};
 use crate::circuit::Circuit;
 use crate::error::{Error, Peer, Retry};
 use crate::record::PeerRecord;
 
 /// Part of the time left that a single request may take, so that a connection gone silent leaves time for another.
 const ATTEMPT: f64 = 0.75;
+
+/// Longest a request about a twin may take, however much time there is.
+const TWIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Shortest time in which a request has a chance.
 pub(super) const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
@@ -55,7 +58,25 @@ impl IotHub {
     /// # Errors
     /// [`Error::Unavailable`] when another time may do.
     pub async fn twin(&self, device_id: &DeviceId, deadline: Instant) -> Result<Option<Value>, Error> {
-        self.circuit.call(async { self.api.twin(device_id, remaining(deadline)?).await }).await
+        self.circuit.call(async { self.api.twin(device_id, remaining(deadline)?.min(TWIN_TIMEOUT)).await }).await
+    }
+
+    /// Merges tags into the device's twin, if it still has this entity tag.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when another time may do, [`Error::Refused`] if the hub does not take the tags.
+    pub async fn write_tags(
+        &self,
+        device_id: &DeviceId,
+        tags: &Value,
+        etag: Option<&str>,
+        deadline: Instant,
+    ) -> Result<TagsWritten, Error> {
+        let write = async {
+            let timeout = remaining(deadline)?.min(TWIN_TIMEOUT);
+            self.api.write_tags(device_id, tags, etag, timeout).await
+        };
+        self.circuit.call(write).await
     }
 
     /// The circuit's state, for `health`.

@@ -13,6 +13,7 @@ mod refusal;
 pub(crate) mod sas;
 mod standing;
 
+pub use api::TagsWritten;
 pub use client::IotHub;
 pub use connection_string::ConnectionString;
 pub use device_id::DeviceId;

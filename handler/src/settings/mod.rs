@@ -20,22 +20,28 @@ pub use message_types::MessageTypes;
 pub use storage::{STORAGE_NAMES, StorageSettings};
 
 use self::parsers::{
-    answer_within, api_key, application_id, delivery, log_level, port, registry_calls, tts_base_url, webhook_secrets,
+    answer_within, api_key, application_id, delivery, log_level, on_device_deletion, port, registry_calls,
+    tts_base_url, webhook_secrets,
 };
+use crate::device_ids::{DeviceIdTemplate, DeviceIds};
 use crate::http::read_ca_file;
 use crate::iot_hub::ConnectionString;
 use crate::secret::Secret;
 
 /// Every setting there is. README, the sample, and the deployment list exactly these.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 16] = [
     "IOT_HUB_CONNECTION_STRING",
     "IOT_HUB_HTTPS_PORT",
     "IOT_HUB_CA_FILE",
     "IOT_HUB_REGISTRY_CALLS_PER_MINUTE",
+    "IOT_HUB_DEVICE_ID_TEMPLATE",
     "TTS_BASE_URL",
+    "TTS_IDENTITY_SERVER_URL",
     "TTS_APPLICATION_ID",
+    "TTS_FURTHER_APPLICATION_IDS",
     "TTS_API_KEY",
     "TTS_DELIVERY",
+    "TTS_ON_DEVICE_DELETION",
     "WEBHOOK_SECRETS",
     "WEBHOOK_MESSAGE_TYPES",
     "WEBHOOK_ANSWER_WITHIN_SECONDS",
@@ -55,16 +61,40 @@ pub struct Settings {
     pub iot_hub_registry_calls_per_minute: u32,
     /// `TTS_BASE_URL`: ends in `/api/v3`, without a slash.
     pub tts_base_url: Url,
-    /// `TTS_APPLICATION_ID`
-    pub tts_application_id: String,
+    /// `TTS_IDENTITY_SERVER_URL`: likewise; the Identity Server may live on another cluster.
+    pub tts_identity_server_url: Url,
+    /// `TTS_APPLICATION_ID`, `TTS_FURTHER_APPLICATION_IDS` and `IOT_HUB_DEVICE_ID_TEMPLATE`
+    pub device_ids: DeviceIds,
     /// `TTS_API_KEY`
     pub tts_api_key: Secret,
+    /// `TTS_DELIVERY`: how hub events reach The Things Stack.
+    pub tts_delivery: Delivery,
+    /// `TTS_ON_DEVICE_DELETION`: what becomes of a device that is deleted in IoT Hub; the package decides for itself.
+    pub tts_on_device_deletion: OnDeviceDeletion,
     /// `WEBHOOK_SECRETS`: any of them opens the door; none: the function key alone guards it.
     pub webhook_secrets: Vec<Secret>,
     /// `WEBHOOK_MESSAGE_TYPES`: which become device-to-cloud messages.
     pub webhook_message_types: MessageTypes,
     /// `WEBHOOK_ANSWER_WITHIN_SECONDS`: open-source The Things Stack gives up after 5 and never sends again.
     pub webhook_answer_within: Duration,
+}
+
+/// How hub events reach The Things Stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Through the ordinary API.
+    Api,
+    /// Through the vendor's application package `azure-iot-hub`.
+    Package,
+}
+
+/// What becomes of The Things Stack's device when IoT Hub's is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDeviceDeletion {
+    /// It is deleted too, as the vendor does.
+    Delete,
+    /// It stays.
+    Keep,
 }
 
 /// A setting that is missing or wrong. Never holds a secret's value.
@@ -128,23 +158,28 @@ impl Settings {
         let extra_roots = lookup.optional("IOT_HUB_CA_FILE", |path| read_ca_file(&PathBuf::from(path)));
         let registry_calls = lookup.or_default("IOT_HUB_REGISTRY_CALLS_PER_MINUTE", "100", registry_calls);
         let base_url = lookup.required("TTS_BASE_URL", tts_base_url);
-        let application_id = lookup.required("TTS_APPLICATION_ID", application_id);
+        let identity_server_url = lookup.optional("TTS_IDENTITY_SERVER_URL", tts_base_url);
+        let device_ids = device_ids(&mut lookup);
         let api_key = lookup.required("TTS_API_KEY", api_key);
-        let delivery = lookup.required("TTS_DELIVERY", delivery);
+        let delivery = lookup.or_default("TTS_DELIVERY", "api", delivery);
+        let on_device_deletion = lookup.or_default("TTS_ON_DEVICE_DELETION", "delete", on_device_deletion);
         let secrets = lookup.optional("WEBHOOK_SECRETS", webhook_secrets);
         let message_types = lookup.or_default("WEBHOOK_MESSAGE_TYPES", "all", MessageTypes::parse);
         let answer_within = lookup.or_default("WEBHOOK_ANSWER_WITHIN_SECONDS", "4", answer_within);
         let _checked_only = lookup.or_default("LOG_LEVEL", "info", log_level);
         let settings = (|| {
-            delivery?;
+            let base_url: Url = base_url?;
             Some(Self {
                 iot_hub_connection_string: connection_string?,
                 iot_hub_https_port: https_port?,
                 iot_hub_extra_roots: extra_roots.unwrap_or_default(),
                 iot_hub_registry_calls_per_minute: registry_calls?,
-                tts_base_url: base_url?,
-                tts_application_id: application_id?,
+                tts_identity_server_url: identity_server_url.unwrap_or_else(|| base_url.clone()),
+                tts_base_url: base_url,
+                device_ids: device_ids?,
                 tts_api_key: api_key?,
+                tts_delivery: delivery?,
+                tts_on_device_deletion: on_device_deletion?,
                 webhook_secrets: secrets.unwrap_or_default(),
                 webhook_message_types: message_types?,
                 webhook_answer_within: answer_within?,
@@ -153,6 +188,21 @@ impl Settings {
         let problems = lookup.problems();
         settings.filter(|_| problems.is_empty()).ok_or(Problems(problems))
     }
+}
+
+/// The three settings that tell what devices are called in IoT Hub.
+fn device_ids(lookup: &mut Lookup<'_>) -> Option<DeviceIds> {
+    let template = lookup.or_default("IOT_HUB_DEVICE_ID_TEMPLATE", "{device_id}", DeviceIdTemplate::parse);
+    let application = lookup.required("TTS_APPLICATION_ID", application_id);
+    let further = lookup.optional("TTS_FURTHER_APPLICATION_IDS", |text| {
+        let ids = text.split(',').map(|id| application_id(id.trim())).collect::<Result<Vec<_>, _>>()?;
+        // What a template without the application could not tell apart shows here, where it can be mended.
+        match &template {
+            Some(template) => DeviceIds::new(template.clone(), String::new(), ids.clone()).map(|_| ids),
+            None => Ok(ids),
+        }
+    });
+    DeviceIds::new(template?, application?, further.unwrap_or_default()).ok()
 }
 
 /// `LOG_LEVEL`, needed before the other settings so that their problems can be logged; `info` where it is wrong.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
+use super::{Delivery, OnDeviceDeletion};
 use crate::error::shortened;
 use crate::http::is_https_or_loopback;
 use crate::secret::Secret;
@@ -67,10 +68,22 @@ pub(super) fn api_key(text: &str) -> Result<Secret, String> {
     Err("found something that is not an API key, expected NNSXS.<id>.<secret> as the Console shows it once".to_owned())
 }
 
-pub(super) fn delivery(text: &str) -> Result<(), String> {
+pub(super) fn delivery(text: &str) -> Result<Delivery, String> {
     match text {
-        "package" => Ok(()),
-        _ => Err(format!("found {}, expected package (the vendor's application package azure-iot-hub)", shown(text))),
+        "api" => Ok(Delivery::Api),
+        "package" => Ok(Delivery::Package),
+        _ => Err(format!(
+            "found {}, expected api (every The Things Stack), or package (the vendor's application package azure-iot-hub)",
+            shown(text)
+        )),
+    }
+}
+
+pub(super) fn on_device_deletion(text: &str) -> Result<OnDeviceDeletion, String> {
+    match text {
+        "delete" => Ok(OnDeviceDeletion::Delete),
+        "keep" => Ok(OnDeviceDeletion::Keep),
+        _ => Err(format!("found {}, expected delete or keep", shown(text))),
     }
 }
 

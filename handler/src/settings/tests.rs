@@ -16,7 +16,6 @@ fn smallest() -> BTreeMap<&'static str, String> {
         ("TTS_BASE_URL", "https://eu1.cloud.thethings.industries".to_owned()),
         ("TTS_APPLICATION_ID", "plant-a".to_owned()),
         ("TTS_API_KEY", API_KEY.to_owned()),
-        ("TTS_DELIVERY", "package".to_owned()),
     ])
 }
 
@@ -37,6 +36,8 @@ fn the_smallest_environment_is_enough_and_the_rest_has_defaults() {
     assert_eq!(settings.iot_hub_https_port, 443);
     assert_eq!(settings.webhook_message_types, MessageTypes::All);
     assert_eq!(settings.webhook_answer_within, Duration::from_secs(4));
+    assert_eq!((settings.tts_delivery, settings.tts_on_device_deletion), (Delivery::Api, OnDeviceDeletion::Delete));
+    assert_eq!(settings.tts_identity_server_url, settings.tts_base_url);
     assert!(settings.webhook_secrets.is_empty() && settings.iot_hub_extra_roots.is_empty());
 }
 
@@ -53,10 +54,19 @@ fn all_problems_are_reported_at_once_in_the_order_of_the_documentation() {
             "TTS_BASE_URL",
             "TTS_APPLICATION_ID",
             "TTS_API_KEY",
-            "TTS_DELIVERY",
             "LOG_LEVEL"
         ]
     );
+}
+
+#[test]
+fn several_applications_share_a_hub_under_a_template_that_tells_them_apart() {
+    let mut values = smallest();
+    values.insert("IOT_HUB_DEVICE_ID_TEMPLATE", "{application_id}.{device_id}".to_owned());
+    values.insert("TTS_FURTHER_APPLICATION_IDS", "plant-b, plant-c".to_owned());
+    let device_ids = read(&values).unwrap().device_ids;
+    assert_eq!(device_ids.in_hub(Some("plant-c"), "sensor-1").unwrap(), "plant-c.sensor-1");
+    assert!(device_ids.in_hub(Some("plant-d"), "sensor-1").is_err());
 }
 
 #[test]
@@ -72,7 +82,12 @@ fn a_wrong_value_is_a_problem_that_says_what_is_expected() {
         ("TTS_BASE_URL", "https://user:hunter2@eu1.cloud.thethings.industries", "found a user"),
         ("TTS_APPLICATION_ID", "Plant A", "expected 3 to 36"),
         ("TTS_API_KEY", "hunter2", "not an API key"),
-        ("TTS_DELIVERY", "api", "expected package"),
+        ("TTS_DELIVERY", "events", "expected api"),
+        ("TTS_ON_DEVICE_DELETION", "ignore", "expected delete or keep"),
+        ("TTS_IDENTITY_SERVER_URL", "eu1.cloud.thethings.industries", "not a URL"),
+        ("TTS_FURTHER_APPLICATION_IDS", "plant-b", "expected a template with {application_id}"),
+        ("TTS_FURTHER_APPLICATION_IDS", "plant-b,Plant C", "expected 3 to 36"),
+        ("IOT_HUB_DEVICE_ID_TEMPLATE", "{application_id}", "expected {device_id} once"),
         ("WEBHOOK_SECRETS", "hunter2-long-enough,hunter2", "secret 2 of 2 is too short"),
         ("WEBHOOK_MESSAGE_TYPES", "uplink", "expected all, or some of uplink_message"),
         ("WEBHOOK_MESSAGE_TYPES", "all,join_accept", "contradicts"),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::error::shortened;
 
@@ -14,15 +15,25 @@ const MAX_MESSAGE: usize = 500;
 pub struct ApiError {
     /// HTTP status.
     pub status: u16,
-    /// Innermost namespace and name, e.g. `pkg/errors:validation`; match on the name.
-    pub name: String,
     code: u32,
     message: String,
     correlation_id: String,
+    /// The error and its causes, outermost first.
+    chain: Vec<Link>,
+}
+
+#[derive(Debug)]
+struct Link {
+    namespace: String,
+    name: String,
+    attributes: Map<String, Value>,
 }
 
 /// gRPC code of a request that was right, at a wrong time.
 const FAILED_PRECONDITION: u32 = 9;
+
+/// gRPC code of a request that met another one.
+const ABORTED: u32 = 10;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -38,6 +49,7 @@ struct Details {
     namespace: String,
     name: String,
     correlation_id: String,
+    attributes: Map<String, Value>,
     cause: Option<Box<Details>>,
 }
 
@@ -46,39 +58,60 @@ impl ApiError {
     #[must_use]
     pub fn read(status: u16, body: &str) -> Self {
         let body: Body = serde_json::from_str(body).unwrap_or_default();
-        let details = body.details.into_iter().find(|details| !details.name.is_empty()).unwrap_or_default();
-        let correlation_id = details.correlation_id.clone();
-        let root = innermost(details);
-        let name = if root.name.is_empty() { String::new() } else { format!("{}:{}", root.namespace, root.name) };
         let message = shortened(&body.message, MAX_MESSAGE).to_owned();
-        Self { status, name, code: body.code, message, correlation_id }
+        let mut error = Self { status, code: body.code, message, ..Self::default() };
+        let mut next = body.details.into_iter().find(|details| !details.name.is_empty()).map(Box::new);
+        error.correlation_id = next.as_ref().map(|details| details.correlation_id.clone()).unwrap_or_default();
+        while let Some(details) = next {
+            let Details { namespace, name, attributes, cause, .. } = *details;
+            error.chain.push(Link { namespace, name, attributes });
+            next = cause;
+        }
+        error
     }
 
-    /// Whether the request was right and something an operator can mend was not; this API answers that with 400 too.
+    /// Whether the error, or one of its causes, has this name. Namespaces move between versions.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.chain.iter().any(|link| link.name == name)
+    }
+
+    /// An attribute of the error or of one of its causes.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.chain.iter().find_map(|link| link.attributes.get(name)?.as_str())
+    }
+
+    /// Whether it does not come from one of The Things Stack's servers: a route that is missing, or a proxy.
+    #[must_use]
+    pub fn has_no_details(&self) -> bool {
+        self.chain.is_empty()
+    }
+
+    /// Whether the request was right and something else was not, which may change; this API answers that with 400 too.
     #[must_use]
     pub fn is_about_the_state(&self) -> bool {
         self.code == FAILED_PRECONDITION
     }
 
+    /// Whether another request was in the way, which this API answers with 409 like an id that is taken.
+    #[must_use]
+    pub fn is_aborted(&self) -> bool {
+        self.code == ABORTED
+    }
+
     /// Whether the token itself is malformed, which this API answers with 400 like a bad request.
     #[must_use]
     pub fn is_about_the_token(&self) -> bool {
-        self.name == "pkg/auth:token"
+        self.chain.last().is_some_and(|link| link.namespace == "pkg/auth" && link.name == "token")
     }
-}
-
-fn innermost(mut details: Details) -> Details {
-    while let Some(cause) = details.cause.take() {
-        details = *cause;
-    }
-    details
 }
 
 impl fmt::Display for ApiError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "status {}", self.status)?;
-        if !self.name.is_empty() {
-            write!(formatter, " {}", self.name)?;
+        if let Some(Link { namespace, name, .. }) = self.chain.last() {
+            write!(formatter, " {namespace}:{name}")?;
         }
         if !self.message.is_empty() {
             write!(formatter, " ({})", self.message)?;
@@ -97,9 +130,10 @@ mod tests {
     #[test]
     fn the_innermost_cause_names_the_error_and_the_correlation_id_is_shown() {
         let body = r#"{"code":3,"message":"invalid","details":[{"namespace":"pkg/web","name":"outer","correlation_id":"5f0c",
-            "cause":{"namespace":"pkg/errors","name":"validation","code":3}}]}"#;
+            "attributes":{"device_id":"sensor-1"},"cause":{"namespace":"pkg/errors","name":"validation","code":3}}]}"#;
         let error = ApiError::read(400, body);
-        assert_eq!(error.name, "pkg/errors:validation");
+        assert!(error.is("validation") && error.is("outer") && !error.is("id_taken"));
+        assert_eq!(error.attribute("device_id"), Some("sensor-1"));
         assert_eq!(error.to_string(), "status 400 pkg/errors:validation (invalid), correlation id 5f0c");
         assert!(!error.is_about_the_token() && !error.is_about_the_state());
         assert!(ApiError::read(400, r#"{"code":9,"message":"not now"}"#).is_about_the_state());

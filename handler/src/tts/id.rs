@@ -1,5 +1,7 @@
 //! Ids of The Things Stack.
 
+use std::fmt;
+
 /// Whether `id` is a device, application or gateway id of The Things Stack.
 #[must_use]
 pub fn is_id(id: &str) -> bool {
@@ -11,6 +13,48 @@ pub fn is_id(id: &str) -> bool {
         && !id.contains("--")
 }
 
+/// An end device of an application. Device ids are unique within their application only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EndDeviceIds {
+    application_id: String,
+    device_id: String,
+}
+
+impl EndDeviceIds {
+    /// A device of an application known to exist.
+    ///
+    /// # Errors
+    /// A sentence with the rule, if The Things Stack takes no device under such an id.
+    pub fn new(application_id: &str, device_id: &str) -> Result<Self, String> {
+        if !is_id(device_id) {
+            let found: String = device_id.chars().take(140).collect();
+            return Err(format!(
+                "found device id {found:?}, expected 3 to 36 lower-case letters, digits and single inner dashes, as The \
+                 Things Stack takes them; create the device in IoT Hub under such an id"
+            ));
+        }
+        Ok(Self { application_id: application_id.to_owned(), device_id: device_id.to_owned() })
+    }
+
+    /// The application.
+    #[must_use]
+    pub fn application_id(&self) -> &str {
+        &self.application_id
+    }
+
+    /// The device within the application.
+    #[must_use]
+    pub fn device_id(&self) -> &str {
+        &self.device_id
+    }
+}
+
+impl fmt::Display for EndDeviceIds {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} of application {}", self.device_id, self.application_id)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -20,10 +64,12 @@ mod tests {
         let longest = "a".repeat(36);
         for id in ["abc", "eui-70b3d57ed0000001", "a-1", "0-0-0", &longest] {
             assert!(is_id(id), "{id}");
+            assert_eq!(EndDeviceIds::new("plant-a", id).unwrap().device_id(), id);
         }
         let too_long = "a".repeat(37);
         for id in ["", "ab", "Sensor-1", "a_b", "-ab", "ab-", "a--b", "a.b", "größe", &too_long] {
             assert!(!is_id(id), "{id}");
+            assert!(EndDeviceIds::new("plant-a", id).unwrap_err().contains("3 to 36 lower-case letters"), "{id}");
         }
     }
 }

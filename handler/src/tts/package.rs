@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::error_body::ApiError;
-use super::id::is_id;
+use super::id::EndDeviceIds;
 use crate::circuit::Circuit;
 use crate::error::{Error, OPERATOR, Peer, Retry};
 use crate::http::{error_body, transport_failure};
@@ -22,59 +23,29 @@ use crate::secret::Secret;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One event as the package takes it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct PackageEvent {
-    end_device_ids: EndDeviceIds,
+    /// The device it is about.
+    pub ids: EndDeviceIds,
     /// The event's body, a JSON object.
-    body: Box<RawValue>,
+    pub body: Box<RawValue>,
     /// The event's application properties.
-    properties: Map<String, Value>,
+    pub properties: Map<String, Value>,
 }
 
-#[derive(Debug, Clone, Serialize)]
-struct EndDeviceIds {
-    device_id: String,
-    application_ids: ApplicationIds,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct ApplicationIds {
-    application_id: String,
-}
-
-impl PackageEvent {
-    /// An event of a device of `application_id`.
-    ///
-    /// # Errors
-    /// A sentence with the rule, if `device_id` is none The Things Stack accepts: it validates a request as a whole,
-    /// so one bad id would sink every event beside it.
-    pub fn new(
-        application_id: &str,
-        device_id: &str,
-        body: Box<RawValue>,
-        properties: Map<String, Value>,
-    ) -> Result<Self, String> {
-        if !is_id(device_id) {
-            let found: String = device_id.chars().take(140).collect();
-            return Err(format!(
-                "found device id {found:?}, expected 3 to 36 lower-case letters, digits and single inner dashes, as The \
-                 Things Stack takes them; create the device in IoT Hub under such an id"
-            ));
-        }
-        let application_ids = ApplicationIds { application_id: application_id.to_owned() };
-        Ok(Self { end_device_ids: EndDeviceIds { device_id: device_id.to_owned(), application_ids }, body, properties })
-    }
-
-    /// The device.
-    #[must_use]
-    pub fn device_id(&self) -> &str {
-        &self.end_device_ids.device_id
-    }
-
-    /// Roughly what the event adds to a request, in bytes.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.body.get().len() + 1024
+impl Serialize for PackageEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut event = serializer.serialize_struct("PackageEvent", 3)?;
+        event.serialize_field(
+            "end_device_ids",
+            &json!({
+                "device_id": self.ids.device_id(),
+                "application_ids": {"application_id": self.ids.application_id()},
+            }),
+        )?;
+        event.serialize_field("body", &self.body)?;
+        event.serialize_field("properties", &self.properties)?;
+        event.end()
     }
 }
 
@@ -87,11 +58,11 @@ pub enum Submission {
     Rejected(ApiError),
 }
 
-/// The Things Stack's API, for one application.
+/// A client for the package.
 #[derive(Debug)]
 pub struct Package {
     http: Client,
-    url: Url,
+    base_url: Url,
     api_key: Secret,
     circuit: Circuit,
     /// Successes and failures, for `health`.
@@ -99,13 +70,11 @@ pub struct Package {
 }
 
 impl Package {
-    /// A client for the package of `application_id`; `base_url` ends in `/api/v3`.
+    /// A client for a cluster; `base_url` ends in `/api/v3`.
     #[must_use]
-    pub fn new(http: Client, base_url: &Url, application_id: &str, api_key: Secret) -> Self {
-        let mut url = base_url.clone();
-        let path = format!("{}/as/applications/{application_id}/packages/azureiothub/events", base_url.path());
-        url.set_path(&path);
-        Self { http, url, api_key, circuit: Circuit::new(Peer::Tts), record: PeerRecord::default() }
+    pub fn new(http: Client, base_url: &Url, api_key: Secret) -> Self {
+        let circuit = Circuit::new(Peer::Tts);
+        Self { http, base_url: base_url.clone(), api_key, circuit, record: PeerRecord::default() }
     }
 
     /// The circuit's state, for `health`.
@@ -114,12 +83,12 @@ impl Package {
         self.circuit.report()
     }
 
-    /// Submits events in order.
+    /// Submits events of one application's devices, in order.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the request as such could not be made or was not let in.
-    pub async fn submit(&self, events: &[&PackageEvent]) -> Result<Submission, Error> {
-        let result = self.circuit.call(self.post(events)).await;
+    pub async fn submit(&self, application_id: &str, events: &[PackageEvent]) -> Result<Submission, Error> {
+        let result = self.circuit.call(self.post(application_id, events)).await;
         match &result {
             Ok(_) => self.record.succeeded(),
             Err(error) => self.record.failed(&error.to_string()),
@@ -127,13 +96,13 @@ impl Package {
         result
     }
 
-    async fn post(&self, events: &[&PackageEvent]) -> Result<Submission, Error> {
+    async fn post(&self, application_id: &str, events: &[PackageEvent]) -> Result<Submission, Error> {
         #[derive(Serialize)]
         struct Request<'a> {
-            events: &'a [&'a PackageEvent],
+            events: &'a [PackageEvent],
         }
         let body = serde_json::to_vec(&Request { events }).expect("events hold only JSON");
-        let request = self.http.post(self.url.clone()).timeout(TIMEOUT).bearer_auth(self.api_key.expose());
+        let request = self.http.post(self.url(application_id)).timeout(TIMEOUT).bearer_auth(self.api_key.expose());
         let response = request.header(CONTENT_TYPE, "application/json").body(body).send().await;
         let response = response.map_err(|reason| unavailable(transport_failure(reason), Retry::Soon))?;
         let status = response.status().as_u16();
@@ -157,6 +126,10 @@ impl Package {
             429 => Err(unavailable(error.to_string(), Retry::After(retry_after))),
             _ => Err(unavailable(error.to_string(), Retry::Soon)),
         }
+    }
+
+    fn url(&self, application_id: &str) -> String {
+        format!("{}/as/applications/{application_id}/packages/azureiothub/events", self.base_url)
     }
 }
 
@@ -191,8 +164,8 @@ mod tests {
                 "https://x.example/tts/api/v3/as/applications/plant-a/packages/azureiothub/events",
             ),
         ] {
-            let package = Package::new(Client::new(), &Url::parse(base_url).unwrap(), "plant-a", Secret::new("k"));
-            assert_eq!(package.url.as_str(), expected);
+            let package = Package::new(Client::new(), &Url::parse(base_url).unwrap(), Secret::new("k"));
+            assert_eq!(package.url("plant-a"), expected);
         }
     }
 }

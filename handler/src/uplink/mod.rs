@@ -10,11 +10,12 @@ use axum::response::Response;
 use serde_json::json;
 use tokio::time::Instant;
 
-use self::mapping::{Mark, Sender, message_from};
+use self::mapping::{Mark, Sender, device_id_from, message_from};
 use self::parking::kept;
 use crate::app::{App, now};
-use crate::error::{Error, shortened};
+use crate::error::Error;
 use crate::invocation::{self, QueueOutputs};
+use crate::iot_hub::DeviceId;
 use crate::parking::{Item, UplinkOriginal};
 use crate::tts::{Message, webhook};
 
@@ -75,35 +76,27 @@ async fn deliver(app: &App, trace: Option<String>, envelope: &Bytes, deadline: I
         return Ok(Outcome::Filtered { message_type: message.message_type.into_owned() });
     }
     let sender = Sender::of(&message, &request);
-    let device_id = sender.device_id.clone();
     let message_type = message.message_type.to_string();
-    check_application(app, &sender).map_err(|error| logged(device_id.as_deref(), error))?;
-    let message = message_from(&message, sender, &[]).map_err(|error| logged(device_id.as_deref(), error))?;
+    let device_id = device_id_from(&sender, &app.settings.device_ids)
+        .map_err(|error| logged(sender.device_id.as_deref(), error))?;
+    let message = message_from(&message, sender, device_id.clone(), &[])
+        .map_err(|error| logged(Some(device_id.as_str()), error))?;
     let Err(error) = app.iot_hub.send(&message, deadline).await else {
-        tracing::debug!(device_id, message_id = message.message_id, "message delivered to IoT Hub");
+        tracing::debug!(
+            device_id = device_id.as_str(),
+            message_id = message.message_id,
+            "message delivered to IoT Hub"
+        );
         return Ok(Outcome::Delivered { message_id: message.message_id });
     };
-    let error = logged(device_id.as_deref(), error);
+    let error = logged(Some(device_id.as_str()), error);
     match kept(message, &message_type, &error, trace, now()) {
         Ok(queues) => Ok(Outcome::Kept { error, queues }),
         // Too large for a queue: not acknowledged, so that the sender knows.
         Err(too_large) => {
-            tracing::error!(device_id, "the message cannot be kept either: {too_large}");
+            tracing::error!(device_id = device_id.as_str(), "the message cannot be kept either: {too_large}");
             Err(error)
         }
-    }
-}
-
-/// Devices of another application may have the same ids, so their messages must not become those of ours.
-fn check_application(app: &App, sender: &Sender) -> Result<(), Error> {
-    let expected = &app.settings.tts_application_id;
-    match sender.application_id.as_deref() {
-        Some(found) if found != expected => Err(Error::Malformed(format!(
-            "found a message of application {:?}, expected {expected:?} as TTS_APPLICATION_ID says; point that \
-             application's webhook elsewhere",
-            shortened(found, 40)
-        ))),
-        Some(_) | None => Ok(()),
     }
 }
 
@@ -116,8 +109,11 @@ pub(crate) async fn redeliver(app: &App, item: &Item, deadline: Instant) -> Resu
     let original = item.original().map_err(|reason| unreadable(reason.to_string()))?;
     let original: UplinkOriginal = serde_json::from_str(&original).map_err(|reason| unreadable(reason.to_string()))?;
     let message = Message::parse(original.message.get())?;
-    let sender = Sender { device_id: item.device_id.clone(), application_id: original.application_id };
+    let device_id = item.device_id.as_deref().unwrap_or_default();
+    let in_tts = app.settings.device_ids.in_tts(device_id).ok().map(|ids| ids.device_id().to_owned());
+    let device_id = DeviceId::new(device_id).map_err(Error::Malformed)?;
+    let sender = Sender { device_id: in_tts, application_id: original.application_id };
     let marks: &[Mark] = if original.trimmed { &[Mark::Trimmed, Mark::Redelivered] } else { &[Mark::Redelivered] };
-    let message = message_from(&message, sender, marks)?;
+    let message = message_from(&message, sender, device_id, marks)?;
     app.iot_hub.send(&message, deadline).await
 }

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::device_ids::DeviceIds;
 use crate::error::Error;
 use crate::invocation::HttpRequest;
 use crate::iot_hub::message::MAX_BYTES;
@@ -50,21 +51,30 @@ impl Sender {
     }
 }
 
+/// The sender's device in IoT Hub.
+///
+/// # Errors
+/// [`Error::Malformed`] without a device of one of our applications.
+pub(crate) fn device_id_from(sender: &Sender, device_ids: &DeviceIds) -> Result<DeviceId, Error> {
+    let device_id = sender.device_id.as_deref().ok_or_else(no_device_id)?;
+    let device_id = device_ids.in_hub(sender.application_id.as_deref(), device_id).map_err(Error::Malformed)?;
+    DeviceId::new(&device_id).map_err(Error::Malformed)
+}
+
 /// The device-to-cloud message of a webhook's message.
 ///
 /// # Errors
-/// [`Error::Malformed`] without a device id the hub takes, [`Error::TooLarge`] if trimming does not help.
+/// [`Error::TooLarge`] if trimming does not help.
 pub(crate) fn message_from(
     message: &Message<'_>,
     sender: Sender,
+    device_id: DeviceId,
     marks: &[Mark],
 ) -> Result<DeviceToCloudMessage, Error> {
-    let device_id = sender.device_id.as_deref().ok_or_else(no_device_id)?;
-    let device_id = DeviceId::new(device_id).map_err(Error::Malformed)?;
     let body =
         without_members(message.json, &REMOVED_MEMBERS).map_err(|reason| Error::Malformed(reason.to_string()))?;
     let message_type = message.message_type.as_ref();
-    let mut properties = properties_from(message, device_id.as_str(), sender.application_id);
+    let mut properties = properties_from(message, sender);
     properties.extend(marks.iter().map(|mark| (mark.property(), "true".to_owned())));
     let d2c = DeviceToCloudMessage {
         message_id: message_id_from(message, device_id.as_str()),
@@ -105,11 +115,7 @@ fn fitted(message: DeviceToCloudMessage, message_type: &str) -> Result<DeviceToC
     Ok(trimmed)
 }
 
-fn properties_from(
-    message: &Message<'_>,
-    device_id: &str,
-    application_id: Option<String>,
-) -> Vec<(&'static str, String)> {
+fn properties_from(message: &Message<'_>, sender: Sender) -> Vec<(&'static str, String)> {
     let ids = &message.end_device_ids;
     let frame = &message.frame;
     let text = |id: &Option<std::borrow::Cow<'_, str>>| id.as_deref().map(str::to_owned);
@@ -117,8 +123,8 @@ fn properties_from(
     let number = |number: u32| (number != 0 || message.is_uplink()).then(|| number.to_string());
     let properties = [
         ("type", Some(message.message_type.to_string())),
-        ("application-id", application_id),
-        ("device-id", Some(device_id.to_owned())),
+        ("application-id", sender.application_id),
+        ("device-id", sender.device_id),
         ("dev-eui", text(&ids.dev_eui)),
         ("join-eui", text(&ids.join_eui)),
         ("dev-addr", text(&ids.dev_addr)),

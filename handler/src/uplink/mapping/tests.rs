@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::device_ids::DeviceIdTemplate;
 use crate::invocation;
 
 const UPLINK: &str = r#"{"end_device_ids":{"device_id":"sensor-1","application_ids":{"application_id":"plant-a"},"dev_eui":"70B3D57ED0000001","join_eui":"70B3D57ED0FFFF00","dev_addr":"260B1234"},"correlation_ids":["gs:uplink:01J0ABCDEFGHJKMNPQRSTVWXYZ","rpc:/ttn.lorawan.v3.NsAs/HandleUplink:01J0ABCDEFGHJKMNPQRSTVWXY1","as:up:01J0ABCDEFGHJKMNPQRSTVWXY2"],"received_at":"2026-11-20T10:00:00.223456789Z","uplink_message":{"session_key_id":"AZaB==","f_port":2,"f_cnt":17,"frm_payload":"AQID","decoded_payload":{"temperature":21.50,"big":12345678901234567890},"rx_metadata":[{"gateway_ids":{"gateway_id":"gw-1"},"rssi":-101,"uplink_token":"Cg=="}],"app_s_key":{"key":"00112233445566778899AABBCCDDEEFF"}}}"#;
@@ -11,7 +12,13 @@ fn mapped_at(json: &str, rest: &str) -> Result<DeviceToCloudMessage, Error> {
     let envelope = json!({"Data": {"req": {"Params": {"rest": rest}}}}).to_string().into_bytes();
     let request = invocation::http_request(&envelope).unwrap();
     let message = Message::parse(json)?;
-    message_from(&message, Sender::of(&message, &request), &[])
+    let sender = Sender::of(&message, &request);
+    let device_id = device_id_from(&sender, &device_ids())?;
+    message_from(&message, sender, device_id, &[])
+}
+
+fn device_ids() -> DeviceIds {
+    DeviceIds::new(DeviceIdTemplate::parse("{device_id}").unwrap(), "plant-a".to_owned(), Vec::new()).unwrap()
 }
 
 fn mapped(json: &str) -> DeviceToCloudMessage {

@@ -1,0 +1,108 @@
+//! A batch through the API: each device's events in order, several devices side by side.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::time::Instant;
+
+use super::super::delivery::Delivery;
+use super::super::submitted::Submitted;
+use super::super::triage::Candidate;
+use super::{ByApi, Request, Try};
+use crate::error::Error;
+use crate::iot_hub::DeviceId;
+
+/// Devices at a time. Each has one request under way.
+const SIDE_BY_SIDE: usize = 8;
+
+/// What became of the event at a position of the batch: `None` if it is delivered.
+type Outcome = (usize, Option<(Candidate, Error)>);
+
+impl ByApi<'_> {
+    /// Carries out all events. A device whose event fails for now is left there, with all that follow; others go on. If what
+    /// is left is to be parked, the twins say so.
+    pub(in crate::hub_event) async fn deliver(
+        &self,
+        candidates: Vec<Candidate>,
+        submitted: &Submitted,
+        is_to_be_parked: bool,
+        patience: Duration,
+    ) -> Delivery {
+        let deadline = Instant::now() + patience;
+        let outcomes = stream::iter(by_device(candidates))
+            .map(|events| self.deliver_in_order(events, submitted, is_to_be_parked, deadline))
+            .buffer_unordered(SIDE_BY_SIDE);
+        let mut outcomes: Vec<_> = outcomes.collect::<Vec<_>>().await.into_iter().flatten().collect();
+        outcomes.sort_unstable_by_key(|(position, _)| *position);
+        let mut delivery = Delivery::default();
+        for (_, outcome) in outcomes {
+            match outcome {
+                None => delivery.delivered += 1,
+                Some((candidate, error)) => delivery.failed(candidate, error),
+            }
+        }
+        delivery
+    }
+
+    async fn deliver_in_order(
+        &self,
+        events: Vec<(usize, Candidate)>,
+        submitted: &Submitted,
+        is_to_be_parked: bool,
+        deadline: Instant,
+    ) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(events.len());
+        let mut stopped_by: Option<Error> = None;
+        for (position, candidate) in events {
+            let result = match &stopped_by {
+                Some(error) => Err(error.clone()),
+                None => self.deliver_one(&candidate, is_to_be_parked, deadline).await,
+            };
+            let outcome = match result {
+                Ok(()) => {
+                    candidate.place.into_iter().for_each(|place| submitted.note(place));
+                    None
+                }
+                Err(error) => {
+                    if error.is_transient() && !error.is_about_one_device() {
+                        stopped_by.get_or_insert_with(|| error.clone());
+                    }
+                    Some((candidate, error))
+                }
+            };
+            outcomes.push((position, outcome));
+        }
+        outcomes
+    }
+
+    async fn deliver_one(&self, candidate: &Candidate, is_to_be_parked: bool, deadline: Instant) -> Result<(), Error> {
+        let device_id = DeviceId::new(&candidate.event.device_id).map_err(Error::Malformed)?;
+        let Some(request) = Request::of(&candidate.event) else { return Ok(()) };
+        let attempt = if candidate.may_be_repeated { Try::Repeated } else { Try::First };
+        let result = self.carry_out(&candidate.ids, &device_id, &request, attempt, deadline).await;
+        if let (Err(error), Request::Change(change)) = (&result, &request)
+            && (is_to_be_parked && change.tags.is_some() && error.is_transient())
+        {
+            self.note_waiting(&device_id, error, deadline).await;
+        }
+        result
+    }
+}
+
+/// The events of each device in order, with their positions in the batch.
+fn by_device(candidates: Vec<Candidate>) -> Vec<Vec<(usize, Candidate)>> {
+    let mut devices: Vec<Vec<(usize, Candidate)>> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for (position, candidate) in candidates.into_iter().enumerate() {
+        match places.get(&candidate.event.device_id) {
+            Some(place) => devices[*place].push((position, candidate)),
+            None => {
+                places.insert(candidate.event.device_id.clone(), devices.len());
+                devices.push(vec![(position, candidate)]);
+            }
+        }
+    }
+    devices
+}

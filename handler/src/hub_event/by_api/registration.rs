@@ -1,0 +1,160 @@
+//! A device's registration follows its tags as they are now, whichever event says that they have changed: what an
+//! event from before shows is not worth registering, and repeating one does no harm.
+
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::ByApi;
+use super::applied::{Applied, Difference};
+use super::status::{self, Remembered};
+use super::tags::{Described, end_device_from};
+use crate::app::now;
+use crate::error::{Error, Peer, Retry};
+use crate::iot_hub::{DeviceId, TagsWritten};
+use crate::settings::OnDeviceDeletion;
+use crate::tts::api::{Creation, EndDevice, Field, Server};
+use crate::tts::id::EndDeviceIds;
+
+/// How often the status is written anew because the twin has changed in the meantime.
+const ATTEMPTS: usize = 5;
+
+/// The servers beside the Identity Server, in the order a device is registered.
+const FURTHER_SERVERS: [Server; 3] = [Server::Join, Server::Network, Server::Application];
+
+impl ByApi<'_> {
+    /// Registers a device, or changes what has changed. The outcome stands in `tags.lorawanStatus` afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] and [`Error::Malformed`] if these tags will never be taken.
+    pub(super) async fn follow_tags(
+        &self,
+        ids: &EndDeviceIds,
+        device_id: &DeviceId,
+        mut twin: Value,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let mut remembered = status::remembered(&twin);
+        for _ in 0..ATTEMPTS {
+            let Some(tags) = lorawan_tags(&twin) else { return Ok(()) };
+            let followed = self.apply(ids, tags, &remembered, deadline).await;
+            let status = match &followed {
+                Ok(None) => return Ok(()),
+                Ok(Some(Registered { applied, remarks })) => status::registered(applied, remarks, now()),
+                Err(error) if error.is_transient() => return followed.map(drop),
+                Err(error) => status::refused(error, now()),
+            };
+            match self.app.iot_hub.write_tags(device_id, &status, twin["etag"].as_str(), deadline).await? {
+                TagsWritten::Done => return followed.map(drop),
+                TagsWritten::NoDevice => return self.forget(ids, deadline).await,
+                TagsWritten::TwinChanged => {}
+            }
+            let Some(changed) = self.app.iot_hub.twin(device_id, deadline).await? else {
+                return self.forget(ids, deadline).await;
+            };
+            twin = changed;
+            // What has just been registered, the twin does not know yet.
+            if let Ok(Some(Registered { applied, .. })) = followed {
+                remembered = Remembered { is_registered: true, applied: Some(applied) };
+            }
+        }
+        let what = format!("the twin changes faster than tags.lorawanStatus can be written, {ATTEMPTS} times in a row");
+        Err(Error::Unavailable { peer: Peer::IotHub, what, retry: Retry::Soon })
+    }
+
+    /// The same, whatever the twin remembers: The Things Stack has just lost the device.
+    pub(super) async fn register_anew(
+        &self,
+        ids: &EndDeviceIds,
+        device_id: &DeviceId,
+        mut twin: Value,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        twin["tags"]["lorawanStatus"] = Value::Null;
+        self.follow_tags(ids, device_id, twin, deadline).await
+    }
+
+    /// The device was deleted in IoT Hub while it was registered; its deletion may have been carried out before.
+    async fn forget(&self, ids: &EndDeviceIds, deadline: Instant) -> Result<(), Error> {
+        if self.app.settings.tts_on_device_deletion == OnDeviceDeletion::Keep {
+            return Ok(());
+        }
+        self.api.delete(ids, deadline).await
+    }
+
+    /// Makes The Things Stack have the device as the tags are. `None`: it has it already.
+    async fn apply(
+        &self,
+        ids: &EndDeviceIds,
+        tags: &Map<String, Value>,
+        remembered: &Remembered,
+        deadline: Instant,
+    ) -> Result<Option<Registered>, Error> {
+        let Described { device, remarks } = end_device_from(ids.clone(), tags).map_err(Error::Malformed)?;
+        let applied = Applied::of(&device, &self.app.settings.tts_api_key);
+        let difference = remembered.applied.as_ref().map_or(Difference::Unknown, |before| before.difference(&applied));
+        match difference {
+            Difference::None if remembered.is_registered => return Ok(None),
+            Difference::Euis => return Err(euis_changed(ids)),
+            Difference::Fields(fields) if remembered.is_registered => self.change(&device, fields, deadline).await?,
+            Difference::None | Difference::Fields(_) | Difference::Unknown => self.create(&device, deadline).await?,
+        }
+        Ok(Some(Registered { applied, remarks }))
+    }
+
+    /// Writes what has changed. A device that is not there as remembered is created.
+    async fn change(&self, device: &EndDevice, mut fields: Vec<Field>, deadline: Instant) -> Result<(), Error> {
+        if fields.contains(&Field::VersionIds) && device.version_ids.is_complete() {
+            fields.push(Field::Formatters);
+        }
+        for server in [Server::Identity].into_iter().chain(FURTHER_SERVERS) {
+            match self.api.change(server, device, &fields, deadline).await {
+                Err(Error::Refused { .. }) => return self.create(device, deadline).await,
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates a device, or rolls forward what another try has begun. A refusal takes back what this try has begun.
+    async fn create(&self, device: &EndDevice, deadline: Instant) -> Result<(), Error> {
+        let creation = self.api.create(device, deadline).await?;
+        if creation == Creation::Existed {
+            self.api.change(Server::Identity, device, &device.given(), deadline).await?;
+        }
+        for server in FURTHER_SERVERS {
+            let Err(error) = self.api.register(server, device, deadline).await else { continue };
+            if creation == Creation::Created && !error.is_transient() {
+                return Err(self.taken_back(device, error, deadline).await);
+            }
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    async fn taken_back(&self, device: &EndDevice, refusal: Error, deadline: Instant) -> Error {
+        match self.api.delete(&device.ids, deadline).await {
+            Ok(()) => refusal,
+            Err(reason) => Error::Malformed(format!(
+                "{refusal}; the device is left half created, because it could not be deleted: {reason}"
+            )),
+        }
+    }
+}
+
+/// A device The Things Stack has now.
+struct Registered {
+    applied: Applied,
+    remarks: Vec<String>,
+}
+
+/// A twin's `tags.lorawan`.
+pub(super) fn lorawan_tags(twin: &Value) -> Option<&Map<String, Value>> {
+    twin["tags"]["lorawan"].as_object()
+}
+
+fn euis_changed(ids: &EndDeviceIds) -> Error {
+    Error::Malformed(format!(
+        "found another DevEUI or JoinEUI in the tags than {ids} was registered with; The Things Stack cannot change them: \
+         put the old ones back, or delete the device in IoT Hub and create it anew"
+    ))
+}
