@@ -2,31 +2,194 @@
 
 use hyper::Method;
 use hyper::http::request::Parts;
+use serde_json::{Value, json};
 
+use super::auth::{self, Right};
+use super::registry::{Key, body, identity, mask, not_found, upsert};
 use super::rejection::{Code, Rejection};
-use super::server::{Accepted, State};
-use super::{auth, packages};
+use super::route::{Route, Server, Target};
+use super::server::State;
+use super::{SubmittedEvent, downlinks, packages};
+
+/// What a request has done.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) answer: Value,
+    pub(super) deed: Deed,
+}
+
+/// What others may want to know of a request.
+#[derive(Debug)]
+pub(super) enum Deed {
+    Nothing,
+    Submitted(Vec<SubmittedEvent>),
+    Set { server: Server, key: Key, written: Value, is_new: bool },
+    Deleted { server: Server, key: Key },
+    Downlinks { key: Key, downlinks: Vec<Value>, is_replace: bool },
+}
+
+/// One request to one of the servers.
+#[derive(Debug, Clone, Copy)]
+struct Call<'a> {
+    state: &'a State,
+    parts: &'a Parts,
+    body: &'a [u8],
+    server: Server,
+    application_id: &'a str,
+}
 
 /// What is accepted of one request.
 pub(super) fn answer(state: &State, parts: &Parts, body: &[u8]) -> Result<Accepted, Rejection> {
-    let path = parts.uri.path().strip_prefix("/api/v3/").ok_or_else(Rejection::no_route)?;
-    match path.split('/').collect::<Vec<_>>().as_slice() {
-        ["as", "applications", application_id, "packages", "azureiothub", "events"]
-            if state.options.package_enabled =>
-        {
+    let Route { server, target } = Route::of(parts.uri.path()).ok_or_else(Rejection::no_route)?;
+    let call = |application_id| {
+        auth::authorize(&parts.headers, &state.options, application_id)?;
+        Ok(Call { state, parts, body, server, application_id })
+    };
+    match target {
+        Target::AuthInfo => auth_info(state, parts),
+        Target::Application(application_id) => call(application_id)?.application(),
+        Target::Rights(application_id) => call(application_id)?.rights(),
+        Target::Devices(application_id) => call(application_id)?.devices(),
+        Target::Device(application_id, device_id) => call(application_id)?.device(device_id),
+        Target::Downlinks(application_id, device_id) => call(application_id)?.queue(device_id),
+        Target::Push(application_id, device_id) => call(application_id)?.schedule(device_id, false),
+        Target::Replace(application_id, device_id) => call(application_id)?.schedule(device_id, true),
+        Target::Events(_) if !state.options.package_enabled => Err(Rejection::no_route()),
+        Target::Events(application_id) => {
             require(&Method::POST, parts)?;
-            submit(state, parts, application_id, body)
+            call(application_id)?;
+            let events = packages::submit(application_id, body)?;
+            Ok(Accepted { answer: json!({}), deed: Deed::Submitted(events) })
         }
-        _ => Err(Rejection::no_route()),
     }
 }
 
 fn require(method: &Method, parts: &Parts) -> Result<(), Rejection> {
-    if parts.method == *method { Ok(()) } else { Err(Rejection::bare(Code::Unimplemented, "Method Not Allowed")) }
+    if parts.method == *method { Ok(()) } else { Err(not_allowed()) }
 }
 
-fn submit(state: &State, parts: &Parts, application_id: &str, body: &[u8]) -> Result<Accepted, Rejection> {
-    let options = &state.options;
-    auth::authorize(&parts.headers, &options.api_key, &options.application_id, application_id)?;
-    packages::submit(application_id, body).map(Accepted)
+fn not_allowed() -> Rejection {
+    Rejection::bare(Code::Unimplemented, "Method Not Allowed")
+}
+
+/// An answer about something that stays as it is.
+fn only(answer: Value) -> Accepted {
+    Accepted { answer, deed: Deed::Nothing }
+}
+
+fn auth_info(state: &State, parts: &Parts) -> Result<Accepted, Rejection> {
+    require(&Method::GET, parts)?;
+    auth::authenticate(&parts.headers, &state.options.api_key)?;
+    let id = state.options.api_key.split('.').nth(1).unwrap_or_default();
+    let ids = json!({"application_ids": {"application_id": state.options.application_id}});
+    let key = json!({"id": id, "rights": state.options.rights});
+    Ok(only(json!({"api_key": {"api_key": key, "entity_ids": ids}})))
+}
+
+impl Call<'_> {
+    fn require(&self, rights: &[Right]) -> Result<(), Rejection> {
+        auth::require(&self.state.options, self.application_id, rights)
+    }
+
+    fn key(&self, device_id: &str) -> Result<Key, Rejection> {
+        body::require_id("end_device_ids.device_id", device_id)?;
+        Ok((self.application_id.to_owned(), device_id.to_owned()))
+    }
+
+    fn application(&self) -> Result<Accepted, Rejection> {
+        require(&Method::GET, self.parts)?;
+        self.require(&[Right::Info])?;
+        let paths = mask::in_query(self.parts.uri.query());
+        Ok(only(identity::application(&self.state.options, self.application_id, &paths)))
+    }
+
+    fn rights(&self) -> Result<Accepted, Rejection> {
+        require(&Method::GET, self.parts)?;
+        Ok(only(json!({"rights": self.state.options.rights})))
+    }
+
+    fn devices(&self) -> Result<Accepted, Rejection> {
+        require(&Method::POST, self.parts)?;
+        if self.server != Server::Identity {
+            return self.set(None);
+        }
+        let request = body::parse(self.body)?;
+        self.require(&[Right::DevicesWrite])?;
+        let options = &self.state.options;
+        let (key, answer) =
+            self.state.change(|registry| identity::create(options, registry, self.application_id, &request))?;
+        Ok(self.has_set(key, answer, true))
+    }
+
+    fn device(&self, device_id: &str) -> Result<Accepted, Rejection> {
+        let key = self.key(device_id)?;
+        match (&self.parts.method, self.server) {
+            (&Method::GET, _) => self.get(&key),
+            (&Method::PUT, Server::Identity) => self.update(key),
+            (&Method::PUT, _) => self.set(Some(device_id)),
+            (&Method::DELETE, _) => {
+                self.require(&[Right::DevicesWrite])?;
+                self.state.change(|registry| registry.delete(self.server, &key))?;
+                Ok(Accepted { answer: json!({}), deed: Deed::Deleted { server: self.server, key } })
+            }
+            _ => Err(not_allowed()),
+        }
+    }
+
+    fn get(&self, key: &Key) -> Result<Accepted, Rejection> {
+        let paths = mask::in_query(self.parts.uri.query());
+        mask::require_readable(self.server, &paths)?;
+        self.require(&[Right::DevicesRead])?;
+        if ["root_keys.app_key.key", "root_keys.nwk_key.key", "session.keys"]
+            .iter()
+            .any(|keys| mask::touches(&paths, keys))
+        {
+            self.require(&[Right::DevicesReadKeys])?;
+        }
+        let registry = self.state.registry.borrow();
+        let device = registry.at(self.server, key).ok_or_else(|| not_found(self.server, key))?;
+        Ok(only(mask::read(device, &paths)))
+    }
+
+    fn update(&self, key: Key) -> Result<Accepted, Rejection> {
+        let request = body::parse(self.body)?;
+        self.require(&[Right::DevicesWrite])?;
+        let options = &self.state.options;
+        let answer = self.state.change(|registry| identity::update(options, registry, &key, &request))?;
+        Ok(self.has_set(key, answer, false))
+    }
+
+    fn set(&self, device_id: Option<&str>) -> Result<Accepted, Rejection> {
+        let set = upsert::parse(self.server, self.application_id, device_id, &body::parse(self.body)?)?;
+        self.require(&[Right::DevicesWrite])?;
+        if set.writes_keys() {
+            self.require(&[Right::DevicesWriteKeys])?;
+        }
+        let plans = &self.state.options.frequency_plans;
+        let done = self.state.change(|registry| set.carry_out(plans, registry))?;
+        Ok(self.has_set(done.key, done.answer, done.is_new))
+    }
+
+    /// The answer shows what was written and nothing else.
+    fn has_set(&self, key: Key, answer: Value, is_new: bool) -> Accepted {
+        let written = answer.clone();
+        Accepted { answer, deed: Deed::Set { server: self.server, key, written, is_new } }
+    }
+
+    fn queue(&self, device_id: &str) -> Result<Accepted, Rejection> {
+        require(&Method::GET, self.parts)?;
+        let key = self.key(device_id)?;
+        self.require(&[Right::TrafficRead])?;
+        downlinks::list(&self.state.registry.borrow(), &key).map(only)
+    }
+
+    fn schedule(&self, device_id: &str, is_replace: bool) -> Result<Accepted, Rejection> {
+        require(&Method::POST, self.parts)?;
+        let key = self.key(device_id)?;
+        let downlinks = downlinks::parse(self.body)?;
+        self.require(&[Right::TrafficDownWrite])?;
+        let options = &self.state.options;
+        self.state.change(|registry| downlinks::schedule(options, registry, &key, &downlinks, is_replace))?;
+        Ok(Accepted { answer: json!({}), deed: Deed::Downlinks { key, downlinks, is_replace } })
+    }
 }

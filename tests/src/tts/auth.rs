@@ -3,6 +3,7 @@
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
+use super::options::Options;
 use super::rejection::{Code, Rejection};
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -13,20 +14,57 @@ pub(super) fn generate_api_key() -> String {
     format!("NNSXS.{}.{}", part(39), part(52))
 }
 
-/// Lets the one known key use the one known application.
-pub(super) fn authorize(
-    headers: &HeaderMap,
-    api_key: &str,
-    application_id: &str,
-    wanted_application: &str,
-) -> Result<(), Rejection> {
-    authenticate(headers, api_key)?;
-    if wanted_application == application_id {
+/// Every right there is for an application.
+pub(super) const ALL: &str = "RIGHT_APPLICATION_ALL";
+
+/// Rights that requests need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Right {
+    Info,
+    DevicesRead,
+    DevicesReadKeys,
+    DevicesWrite,
+    DevicesWriteKeys,
+    TrafficRead,
+    TrafficDownWrite,
+}
+
+impl Right {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Info => "RIGHT_APPLICATION_INFO",
+            Self::DevicesRead => "RIGHT_APPLICATION_DEVICES_READ",
+            Self::DevicesReadKeys => "RIGHT_APPLICATION_DEVICES_READ_KEYS",
+            Self::DevicesWrite => "RIGHT_APPLICATION_DEVICES_WRITE",
+            Self::DevicesWriteKeys => "RIGHT_APPLICATION_DEVICES_WRITE_KEYS",
+            Self::TrafficRead => "RIGHT_APPLICATION_TRAFFIC_READ",
+            Self::TrafficDownWrite => "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE",
+        }
+    }
+}
+
+/// Lets the known key use the applications there are.
+pub(super) fn authorize(headers: &HeaderMap, options: &Options, application_id: &str) -> Result<(), Rejection> {
+    authenticate(headers, &options.api_key)?;
+    if options.has_application(application_id) && !options.rights.is_empty() {
         return Ok(());
     }
-    let message = format!("no rights for application `{wanted_application}`");
+    let message = format!("no rights for application `{application_id}`");
     Err(Rejection::new(Code::PermissionDenied, "pkg/auth/rights", "no_application_rights", message)
-        .with("uid", wanted_application))
+        .with("uid", application_id))
+}
+
+/// Refuses what the key may not do.
+pub(super) fn require(options: &Options, application_id: &str, rights: &[Right]) -> Result<(), Rejection> {
+    let has = |right: &Right| options.rights.iter().any(|name| name == ALL || name == right.name());
+    let missing: Vec<&str> = rights.iter().filter(|right| !has(right)).map(|right| right.name()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!("insufficient rights for application `{application_id}`");
+    Err(Rejection::new(Code::PermissionDenied, "pkg/auth/rights", "insufficient_application_rights", message)
+        .with("uid", application_id)
+        .with_value("missing", missing.into()))
 }
 
 pub(super) fn authenticate(headers: &HeaderMap, api_key: &str) -> Result<(), Rejection> {

@@ -2,7 +2,9 @@
 
 mod api;
 mod auth;
+mod deeds;
 mod delivery;
+mod downlinks;
 mod envelope;
 mod fault;
 mod field_mask;
@@ -10,10 +12,13 @@ mod ids;
 pub mod messages;
 mod normalized;
 mod observer;
+mod options;
 mod packages;
 mod protobuf;
 mod radio;
+mod registry;
 mod rejection;
+mod route;
 mod server;
 mod ulid;
 mod url_template;
@@ -29,67 +34,18 @@ use tokio::task::JoinHandle;
 
 pub use fault::{Effect, Fault};
 pub use ids::EndDeviceIds;
-pub use observer::Observer;
+pub use observer::{AcceptedDownlinks, DeviceChange, Observer};
+pub use options::{Options, ServerAddresses, StartError};
 pub use packages::SubmittedEvent;
+pub use registry::RegisteredDevice;
+pub use route::Server;
 pub use server::Request;
 pub use webhook::{Delivery, Format, Webhook};
 
-/// One cluster with one application, on loopback. Clones share it; dropping the last one ends its server.
+/// One cluster, on loopback. Clones share it; dropping the last one ends its server.
 #[derive(Debug, Clone)]
 pub struct TheThingsStack {
     inner: Arc<Inner>,
-}
-
-/// How to start it.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// 0 takes any free port.
-    pub port: u16,
-    /// The only application there is.
-    pub application_id: String,
-    /// The only API key there is; it has all rights for the application.
-    pub api_key: String,
-    /// Whether the `azureiothub` package exists. Open source has none: its route is missing.
-    pub package_enabled: bool,
-    /// Gets every accepted event in the package's place.
-    pub observer: Option<Arc<dyn Observer>>,
-    /// The most requests kept for looking at; the oldest go first.
-    pub history: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            port: 0,
-            application_id: "plant-a".to_owned(),
-            api_key: auth::generate_api_key(),
-            package_enabled: true,
-            observer: None,
-            history: usize::MAX,
-        }
-    }
-}
-
-/// Why it did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The real one would not have such an application.
-    #[error("`{0}` is not an application id")]
-    ApplicationId(String),
-    /// The real one would not issue such a key. The key is not shown.
-    #[error("the API key does not have the form NNSXS.<39 base32 characters>.<52 base32 characters>")]
-    ApiKey,
-    /// The port is taken.
-    #[error("cannot listen on 127.0.0.1:{port}")]
-    Listen {
-        /// The wanted port.
-        port: u16,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The client for webhooks cannot be made.
-    #[error("cannot make an HTTP client")]
-    Client(#[from] reqwest::Error),
 }
 
 #[derive(Debug)]
@@ -114,12 +70,7 @@ impl TheThingsStack {
     /// # Errors
     /// When the options are not what the real one would accept, or the port is taken.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        if !ids::is_id(&options.application_id) {
-            return Err(StartError::ApplicationId(options.application_id));
-        }
-        if !auth::is_api_key(&options.api_key) {
-            return Err(StartError::ApiKey);
-        }
+        options.check()?;
         let listen = |source| StartError::Listen { port: options.port, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -151,7 +102,7 @@ impl TheThingsStack {
         &self.inner.state.options.api_key
     }
 
-    /// The application there is.
+    /// The application its clients work with.
     #[must_use]
     pub fn application_id(&self) -> &str {
         &self.inner.state.options.application_id
@@ -222,5 +173,9 @@ impl TheThingsStack {
 
 #[cfg(test)]
 mod api_tests;
+#[cfg(test)]
+mod downlink_tests;
+#[cfg(test)]
+mod registry_tests;
 #[cfg(test)]
 mod webhook_tests;

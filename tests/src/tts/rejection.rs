@@ -4,16 +4,20 @@ use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
+
+const RATE_LIMITED: &str = "rate_limit_exceeded";
 
 /// gRPC codes in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
     InvalidArgument = 3,
     NotFound = 5,
+    AlreadyExists = 6,
     PermissionDenied = 7,
     ResourceExhausted = 8,
+    FailedPrecondition = 9,
     Unimplemented = 12,
     Internal = 13,
     Unavailable = 14,
@@ -23,10 +27,11 @@ pub(super) enum Code {
 impl Code {
     fn status(self) -> u16 {
         match self {
-            Self::InvalidArgument => 400,
+            Self::InvalidArgument | Self::FailedPrecondition => 400,
             Self::Unauthenticated => 401,
             Self::PermissionDenied => 403,
             Self::NotFound => 404,
+            Self::AlreadyExists => 409,
             Self::ResourceExhausted => 429,
             Self::Internal => 500,
             Self::Unimplemented => 501,
@@ -40,21 +45,28 @@ impl Code {
 pub(super) struct Rejection {
     code: Code,
     message: String,
-    details: Option<(&'static str, &'static str)>,
-    attributes: Vec<(String, String)>,
-    rate_limited: bool,
+    details: Option<Box<Details>>,
+}
+
+/// What The Things Stack itself adds to a gRPC status.
+#[derive(Debug, Clone)]
+struct Details {
+    namespace: &'static str,
+    name: &'static str,
+    attributes: Map<String, Value>,
+    cause: Option<Rejection>,
 }
 
 impl Rejection {
     /// An error defined in `namespace` under `name`, e.g. `pkg/errors` and `validation`.
     pub(super) fn new(code: Code, namespace: &'static str, name: &'static str, message: impl Into<String>) -> Self {
-        let details = Some((namespace, name));
-        Self { code, message: message.into(), details, attributes: Vec::new(), rate_limited: false }
+        let details = Box::new(Details { namespace, name, attributes: Map::new(), cause: None });
+        Self { code, message: message.into(), details: Some(details) }
     }
 
     /// An error the HTTP gateway answers by itself: it has no details.
     pub(super) fn bare(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: None, attributes: Vec::new(), rate_limited: false }
+        Self { code, message: message.into(), details: None }
     }
 
     /// A value the request's validation rules refuse.
@@ -71,40 +83,59 @@ impl Rejection {
 
     /// Too many requests: `X-Rate-Limit-*` headers and never a `Retry-After`.
     pub(super) fn rate_limited() -> Self {
-        let name = "rate_limit_exceeded";
-        let rejection = Self::new(Code::ResourceExhausted, "pkg/ratelimit", name, "rate limit exceeded");
-        Self { rate_limited: true, ..rejection }
+        Self::new(Code::ResourceExhausted, "pkg/ratelimit", RATE_LIMITED, "rate limit exceeded")
     }
 
-    pub(super) fn with(mut self, attribute: &str, value: &str) -> Self {
-        self.attributes.push((attribute.to_owned(), value.to_owned()));
+    pub(super) fn with(self, attribute: &str, value: &str) -> Self {
+        self.with_value(attribute, value.into())
+    }
+
+    pub(super) fn with_value(mut self, attribute: &str, value: Value) -> Self {
+        if let Some(details) = &mut self.details {
+            details.attributes.insert(attribute.to_owned(), value);
+        }
+        self
+    }
+
+    /// Names the error behind this one.
+    pub(super) fn because(mut self, cause: Self) -> Self {
+        if let Some(details) = &mut self.details {
+            details.cause = Some(cause);
+        }
         self
     }
 
     pub(super) fn into_response(self) -> Response<Full<Bytes>> {
-        let code = self.code as u8;
-        let mut body = json!({"code": code, "message": self.message});
-        if let Some((namespace, name)) = self.details {
+        let mut body = json!({"code": self.code as u8, "message": self.message});
+        if let Some(Details { namespace, name, .. }) = self.details.as_deref() {
             body["message"] = format!("error:{namespace}:{name} ({})", self.message).into();
-            let mut details = json!({
-                "@type": "type.googleapis.com/ttn.lorawan.v3.ErrorDetails",
-                "namespace": namespace, "name": name, "message_format": self.message,
-                "correlation_id": Uuid::new_v4().simple().to_string(), "code": code,
-            });
-            if !self.attributes.is_empty() {
-                let attributes = self.attributes.into_iter().map(|(name, value)| (name, value.into()));
-                details["attributes"] = attributes.collect::<Map<_, _>>().into();
-            }
+            let mut details = self.error_details();
+            details["@type"] = "type.googleapis.com/ttn.lorawan.v3.ErrorDetails".into();
+            details["correlation_id"] = Uuid::new_v4().simple().to_string().into();
             body["details"] = json!([details]);
         }
         let mut response = response(self.code.status(), body.to_string());
-        if self.rate_limited {
+        if self.details.is_some_and(|details| details.name == RATE_LIMITED) {
             for (name, value) in [("limit", "20"), ("available", "0"), ("reset", "60"), ("retry", "3")] {
                 let name = format!("x-rate-limit-{name}").parse::<hyper::header::HeaderName>();
                 response.headers_mut().extend(name.ok().map(|name| (name, HeaderValue::from_static(value))));
             }
         }
         response
+    }
+
+    /// `ErrorDetails`, and in them those of the cause.
+    fn error_details(&self) -> Value {
+        let Some(Details { namespace, name, attributes, cause }) = self.details.as_deref() else { return json!({}) };
+        let mut details = json!({"namespace": namespace, "name": name, "message_format": self.message,
+            "code": self.code as u8});
+        if !attributes.is_empty() {
+            details["attributes"] = attributes.clone().into();
+        }
+        if let Some(cause) = cause {
+            details["cause"] = cause.error_details();
+        }
+        details
     }
 }
 

@@ -14,9 +14,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::api::{self, Accepted};
 use super::fault::{Faults, Interference, Outcome};
+use super::registry::Registry;
 use super::rejection::{Code, Rejection, response};
-use super::{Options, SubmittedEvent, api, auth, packages};
+use super::{Options, SubmittedEvent, auth, deeds, packages};
 use crate::newest::Newest;
 
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
@@ -46,6 +48,7 @@ pub(super) struct State {
     pub(super) options: Options,
     pub(super) requests: Mutex<Newest<Request>>,
     pub(super) submitted: watch::Sender<Vec<SubmittedEvent>>,
+    pub(super) registry: watch::Sender<Registry>,
     pub(super) faults: Mutex<Faults>,
 }
 
@@ -53,22 +56,17 @@ impl State {
     pub(super) fn new(options: Options) -> Self {
         let submitted = watch::Sender::new(Vec::new());
         let requests = Mutex::new(Newest::new(options.history));
-        Self { options, requests, submitted, faults: Mutex::default() }
+        let registry = watch::Sender::new(Registry::default());
+        Self { options, requests, submitted, registry, faults: Mutex::default() }
+    }
+
+    /// Changes the registry; who waits for it is told unless the change failed.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Registry) -> Result<T, Rejection>) -> Result<T, Rejection> {
+        let mut result = None;
+        self.registry.send_if_modified(|registry| result.insert(change(registry)).is_ok());
+        result.unwrap_or_else(|| Err(Rejection::bare(Code::Internal, "internal error")))
     }
 }
-
-impl State {
-    fn take(&self, events: Vec<SubmittedEvent>, is_answered: bool) {
-        match &self.options.observer {
-            Some(observer) => observer.submitted(events, is_answered),
-            None => self.submitted.send_modify(|submitted| submitted.extend(events)),
-        }
-    }
-}
-
-/// What the package has accepted.
-#[derive(Debug)]
-pub(super) struct Accepted(pub(super) Vec<SubmittedEvent>);
 
 /// The connection is to end without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -136,9 +134,9 @@ fn interfered(
         Some(Outcome::ResetAfterAccepting) | None => answer(),
     };
     let is_answered = interference.outcome.is_none();
-    let answer = accepted.map(|Accepted(events)| {
-        state.take(events, is_answered);
-        response(200, "{}".to_owned())
+    let answer = accepted.map(|Accepted { answer, deed }| {
+        deeds::tell(state, deed, is_answered);
+        response(200, answer.to_string())
     });
     if is_answered { Ok(finish(state, index, answer)) } else { Err(Reset) }
 }

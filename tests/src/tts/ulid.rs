@@ -4,6 +4,12 @@ use time::{Duration, OffsetDateTime, UtcOffset};
 
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+/// The time it is.
+#[expect(clippy::disallowed_methods, reason = "the stand-in stamps messages as the real one does")]
+pub(super) fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
 /// A ULID: 48 bits of milliseconds, 80 bits of chance; 26 characters that sort by time.
 pub(super) fn ulid(time: OffsetDateTime) -> String {
     let milliseconds = u128::try_from((time - OffsetDateTime::UNIX_EPOCH).whole_milliseconds()).unwrap_or(0);

@@ -1,0 +1,31 @@
+//! Tells whoever watches what a request has done.
+
+use super::api::Deed;
+use super::observer::{AcceptedDownlinks, DeviceChange};
+use super::server::State;
+
+/// Events go to the observer or, without one, into the memory; the rest goes to the observer only.
+pub(super) fn tell(state: &State, deed: Deed, is_answered: bool) {
+    let Some(observer) = &state.options.observer else {
+        if let Deed::Submitted(events) = deed {
+            state.submitted.send_modify(|submitted| submitted.extend(events));
+        }
+        return;
+    };
+    match deed {
+        Deed::Nothing => {}
+        Deed::Submitted(events) => observer.submitted(events, is_answered),
+        Deed::Set { server, key: (application_id, device_id), written, is_new } => {
+            let (application_id, device_id, written) = (&application_id, &device_id, &written);
+            observer.device_set(server, &DeviceChange { application_id, device_id, written, is_new, is_answered });
+        }
+        Deed::Deleted { server, key: (application_id, device_id) } => {
+            observer.device_deleted(server, &application_id, &device_id, is_answered);
+        }
+        Deed::Downlinks { key: (application_id, device_id), downlinks, is_replace } => {
+            let (application_id, device_id, downlinks) = (&application_id, &device_id, &downlinks);
+            let accepted = AcceptedDownlinks { application_id, device_id, downlinks, is_replace, is_answered };
+            observer.downlinks(&accepted);
+        }
+    }
+}
