@@ -6,7 +6,7 @@ use local::event_hub::EventData;
 use local::functions_host::envelope::{self, Cardinality, DataType, Sys};
 use local::iot_hub::HubError;
 use local::system::{Options, System};
-use local::tts::{Effect, Fault, SubmittedEvent};
+use local::tts::{self, Effect, Fault, SubmittedEvent};
 use serde_json::{Map, Value, json};
 
 use crate::support::{LIMIT, PACKAGE, package_system, start};
@@ -20,7 +20,7 @@ fn set_desired(system: &System, device_id: &str, desired: Value) -> Result<Value
 }
 
 /// An event as any sender might put it on the Event Hub.
-fn event(device_id: &str, properties: Value, body: &[u8]) -> EventData {
+pub(crate) fn event(device_id: &str, properties: Value, body: &[u8]) -> EventData {
     let Value::Object(properties) = properties else { panic!("properties are an object") };
     EventData {
         body: body.to_vec(),
@@ -187,7 +187,11 @@ async fn events_wait_for_the_things_stack_to_come_back_and_keep_their_order() {
 #[tokio::test]
 async fn a_things_stack_without_the_package_fails_the_batch_and_says_what_to_check() {
     let settings = [PACKAGE].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let system = start(Options { package_enabled: false, settings: settings.into(), ..Options::default() }).await;
+    let system = start(Options {
+        tts: tts::Options { package_enabled: false, ..tts::Options::default() },
+        settings: settings.into(),
+        ..Options::default()
+    }).await;
     system.event_hub.send(twin_event("sensor-1", 1));
     let line = system.host.wait_for_log(|line| line.contains("no package azure-iot-hub"), LIMIT).await.unwrap();
     assert!(line.text.contains("TTS_DELIVERY"), "{}", line.text);

@@ -5,11 +5,14 @@ mod support;
 
 mod dead_letters;
 mod devices;
+mod downlinks;
 mod health;
 mod host_contract;
 mod hub_events;
 mod ledger;
 mod parking;
+mod registration;
+mod registration_refused;
 mod settings;
 mod try_it;
 mod uplink;

@@ -10,17 +10,7 @@ use local::system::{Options, System};
 use local::tts;
 use serde_json::{Map, Value, json};
 
-use crate::support::{LIMIT, PACKAGE, device, items, messages, package_system, send, sends, system, system_with};
-
-/// Waits until a queue has so many messages.
-async fn queued(system: &System, queue_name: &str, count: usize) -> Vec<Value> {
-    let limit = Instant::now() + LIMIT;
-    while items(system, queue_name).len() < count {
-        assert!(Instant::now() < limit, "{} of {count} in {queue_name}", items(system, queue_name).len());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    items(system, queue_name)
-}
+use crate::support::{queued, LIMIT, PACKAGE, device, items, messages, package_system, send, sends, system, system_with};
 
 #[tokio::test]
 async fn a_message_iot_hub_cannot_take_is_acknowledged_parked_and_delivered_later_saying_so() {

@@ -8,8 +8,9 @@ use local::stage::{StageOptions, stage};
 use local::system::{Options, System};
 use local::tts::messages::Device;
 use local::tts::{Delivery, Webhook};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 /// Longest a condition may take to come true.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -99,6 +100,60 @@ pub(crate) async fn messages(system: &System, count: usize) -> Vec<DeviceToCloud
 /// How often IoT Hub was asked to take a message.
 pub(crate) fn sends(system: &System) -> usize {
     system.iot_hub.requests().iter().filter(|request| request.kind == Operation::DeviceSend).count()
+}
+
+/// A LoRaWAN device's tags in the vendor's schema.
+pub(crate) fn lorawan_tags() -> Value {
+    json!({
+        "devEui": "70B3D57ED0000001", "joinEui": "70B3D57ED0FFFF00", "lorawanVersion": "1.0.3",
+        "regionalParametersVersion": "1.0.3-a", "appKey": "00112233445566778899AABBCCDDEE01",
+        "frequencyPlanId": "EU_863_870_TTN",
+    })
+}
+
+/// A device in IoT Hub whose tags say that it is a LoRaWAN device.
+pub(crate) fn create_tagged(system: &System, device_id: &str, lorawan: &Value) {
+    let twin = json!({"tags": {"lorawan": lorawan}});
+    system.iot_hub.create_device_with_twin(device_id, twin).expect("the hub takes the device");
+}
+
+/// Changes members of `tags.lorawan`.
+pub(crate) fn tag(system: &System, device_id: &str, lorawan: &Value) {
+    system.iot_hub.patch_twin(device_id, json!({"tags": {"lorawan": lorawan}})).expect("the hub takes the tags");
+}
+
+/// `tags.lorawanStatus`, once its state is as expected.
+pub(crate) async fn lorawan_status(system: &System, device_id: &str, state: &str) -> Value {
+    let status = || system.iot_hub.twin(device_id).map(|twin| twin["tags"]["lorawanStatus"].clone());
+    let found = eventually(|| status().filter(|status| status["state"] == state)).await;
+    found.unwrap_or_else(|| panic!("{device_id}: {:?}, expected {state}", status()))
+}
+
+/// What `look` finds, once it finds something; `None` if it does not within [`LIMIT`].
+pub(crate) async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let limit = Instant::now() + LIMIT;
+    loop {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        if Instant::now() > limit {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The items of a queue, once there are so many.
+pub(crate) async fn queued(system: &System, queue_name: &str, count: usize) -> Vec<Value> {
+    let found = eventually(|| Some(items(system, queue_name)).filter(|items| items.len() >= count)).await;
+    found.unwrap_or_else(|| panic!("{} of {count} in {queue_name}", items(system, queue_name).len()))
+}
+
+/// Waits until every event that the Event Hub has was handled.
+pub(crate) async fn all_events_handled(system: &System) {
+    let is_done = |partition| system.host.checkpoint("hub_events", partition) >= system.event_hub.next_sequence_number(partition);
+    let done = eventually(|| (0..system.event_hub.partition_count()).all(is_done).then_some(())).await;
+    assert!(done.is_some(), "events are left");
 }
 
 /// The items that lie in a queue.

@@ -12,7 +12,7 @@ use local::stage::{StageOptions, stage};
 use local::storage_queue::Queues;
 use local::system::{Options, StartError, System, WEBHOOK_SECRET};
 use local::tts::messages::Device;
-use local::tts::{Delivery, SubmittedEvent};
+use local::tts::{self, Delivery, SubmittedEvent};
 use serde_json::{Value, json};
 
 /// Longest a message may take from one end to the other.
@@ -48,7 +48,7 @@ impl Arguments {
         Options {
             functions_port: port(self.functions_port),
             iot_hub_port: port(self.iot_hub_port),
-            tts_port: port(self.tts_port),
+            tts: tts::Options { port: port(self.tts_port), ..tts::Options::default() },
             retry_time_scale: 1.0,
             queues: Queues::in_memory(),
             release: self.release,

@@ -31,8 +31,8 @@ pub struct Options {
     pub functions_port: u16,
     /// IoT Hub's HTTPS API.
     pub iot_hub_port: u16,
-    /// The Things Stack's HTTP API.
-    pub tts_port: u16,
+    /// The Things Stack; who watches it is said in `watch`.
+    pub tts: tts::Options,
     /// App settings set on top of those that make the system whole; an empty value unsets one.
     pub settings: BTreeMap<String, String>,
     /// How fast the Functions host's retry policies run: 1.0 is real time.
@@ -43,8 +43,6 @@ pub struct Options {
     pub restart_limit: usize,
     /// Build the handler optimised.
     pub release: bool,
-    /// Whether The Things Stack has the vendor's package, as its paid editions do.
-    pub package_enabled: bool,
     /// Further Functions hosts beside the first, as a function app that is scaled out has them.
     pub further_hosts: usize,
     /// Who watches, and how much is remembered.
@@ -75,13 +73,12 @@ impl Default for Options {
         Self {
             functions_port: 0,
             iot_hub_port: 0,
-            tts_port: 0,
+            tts: tts::Options::default(),
             settings: BTreeMap::new(),
             retry_time_scale: 0.001,
             queues: Queues::in_memory_at(0.001),
             restart_limit: 2,
             release: false,
-            package_enabled: true,
             further_hosts: 0,
             watch: Watch::default(),
         }
@@ -154,13 +151,7 @@ impl System {
             ..iot_hub::Options::new(event_hub.clone())?
         };
         let iot_hub = IotHub::start(iot_hub_options).await?;
-        let tts_options = tts::Options {
-            port: options.tts_port,
-            package_enabled: options.package_enabled,
-            observer: watch.tts,
-            history: watch.history,
-            ..tts::Options::default()
-        };
+        let tts_options = tts::Options { observer: watch.tts, history: watch.history, ..options.tts };
         let tts = TheThingsStack::start(tts_options).await?;
         let folder = TempDir::new()?;
         let ca_file = folder.path().join("ca.pem");
