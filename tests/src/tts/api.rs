@@ -8,7 +8,7 @@ use super::auth::{self, Right};
 use super::registry::{Key, body, identity, mask, not_found, upsert};
 use super::rejection::{Code, Rejection};
 use super::route::{Route, Server, Target};
-use super::server::State;
+use super::state::State;
 use super::{SubmittedEvent, downlinks, packages};
 
 /// What a request has done.

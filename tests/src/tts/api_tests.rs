@@ -63,11 +63,11 @@ struct Notes(Mutex<Vec<String>>);
 
 impl Observer for Notes {
     fn submitted(&self, events: Vec<SubmittedEvent>, is_answered: bool) {
-        server::locked(&self.0).push(format!("{} {is_answered}", events[0].device_id));
+        state::locked(&self.0).push(format!("{} {is_answered}", events[0].device_id));
     }
 
     fn spoiled(&self, body: &[u8], effects: &[Effect]) {
-        server::locked(&self.0).push(format!("{} bytes {effects:?}", body.len()));
+        state::locked(&self.0).push(format!("{} bytes {effects:?}", body.len()));
     }
 }
 
@@ -83,7 +83,7 @@ async fn an_observer_sees_events_and_faults_and_nothing_is_kept() {
     assert!(post_to(&stack, path, &authorization, body.to_string()).await.is_none());
     assert_eq!(post(&stack, &body).await.status, 200);
     let met = format!("{} bytes [ResetAfterAccepting]", body.to_string().len());
-    assert_eq!(*server::locked(&notes.0), [met, "sensor-1 false".to_owned(), "sensor-1 true".to_owned()]);
+    assert_eq!(*state::locked(&notes.0), [met, "sensor-1 false".to_owned(), "sensor-1 true".to_owned()]);
     assert_eq!((stack.submitted().len(), stack.requests().len()), (0, 1));
 }
 
@@ -210,7 +210,7 @@ async fn connections_are_reset_and_answers_delayed_on_demand() {
 #[tokio::test]
 async fn its_port_is_free_after_stop_and_refused_while_taken() {
     let stack = started().await;
-    let port = stack.inner.address.port();
+    let port = stack.inner.addresses.cluster.port();
     let options = || Options { port, ..Options::default() };
     let taken = TheThingsStack::start(options()).await.expect_err("taken");
     assert_eq!(taken.to_string(), format!("cannot listen on 127.0.0.1:{port}"));

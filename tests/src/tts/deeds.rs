@@ -2,7 +2,7 @@
 
 use super::api::Deed;
 use super::observer::{AcceptedDownlinks, DeviceChange};
-use super::server::State;
+use super::state::State;
 
 /// Events go to the observer or, without one, into the memory; the rest goes to the observer only.
 pub(super) fn tell(state: &State, deed: Deed, is_answered: bool) {

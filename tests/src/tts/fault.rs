@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
+use super::rate_limit::Quota;
 use super::rejection::{Code, Rejection};
+use super::route::Server;
 
-/// What goes wrong, and how often.
+/// What goes wrong, how often, and with which requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     effect: Effect,
     remaining: Option<usize>,
+    server: Option<Server>,
+    method: Option<String>,
+    path_end: Option<String>,
+    device_id: Option<String>,
 }
 
 /// What goes wrong.
@@ -32,7 +38,7 @@ pub enum Effect {
     ResetAfterAccepting,
     /// The answer comes this much later; further faults apply as well.
     Delay(Duration),
-    /// 400 `pkg/errors:validation` for every batch that holds an event of this device.
+    /// 400 `pkg/errors:validation` for every batch that holds an event of this device, and every request about it.
     RejectDevice(String),
 }
 
@@ -46,7 +52,7 @@ impl Fault {
     /// For the next `count` requests that meet it.
     #[must_use]
     pub fn times(effect: Effect, count: usize) -> Self {
-        Self { effect, remaining: Some(count) }
+        Self { remaining: Some(count), ..Self::always(effect) }
     }
 
     /// What goes wrong.
@@ -58,8 +64,50 @@ impl Fault {
     /// Until faults are cleared.
     #[must_use]
     pub fn always(effect: Effect) -> Self {
-        Self { effect, remaining: None }
+        Self { effect, remaining: None, server: None, method: None, path_end: None, device_id: None }
     }
+
+    /// Only for requests to this server.
+    #[must_use]
+    pub fn at(self, server: Server) -> Self {
+        Self { server: Some(server), ..self }
+    }
+
+    /// Only for requests with this method, e.g. `PUT`.
+    #[must_use]
+    pub fn with_method(self, method: &str) -> Self {
+        Self { method: Some(method.to_owned()), ..self }
+    }
+
+    /// Only for requests whose path, without its query, ends like this, e.g. `/down/push`.
+    #[must_use]
+    pub fn with_path_end(self, path_end: &str) -> Self {
+        Self { path_end: Some(path_end.to_owned()), ..self }
+    }
+
+    /// Only for requests about this device, in whichever application, and for batches with an event of it.
+    #[must_use]
+    pub fn of_device(self, device_id: &str) -> Self {
+        Self { device_id: Some(device_id.to_owned()), ..self }
+    }
+
+    fn is_about(&self, subject: &Subject<'_>) -> bool {
+        self.server.is_none_or(|server| subject.server == Some(server))
+            && self.method.as_ref().is_none_or(|method| subject.method == method)
+            && self.path_end.as_ref().is_none_or(|end| subject.path.ends_with(end))
+            && self.device_id.as_ref().is_none_or(|device_id| subject.devices.contains(device_id))
+    }
+}
+
+/// What there is to know of a request before it is carried out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    /// `None` when nobody here answers such a path.
+    pub(super) server: Option<Server>,
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    /// The devices it is about, valid ids or not.
+    pub(super) devices: &'a [String],
 }
 
 /// The faults in force, in the order of their injection.
@@ -92,18 +140,18 @@ impl Faults {
         self.0.clear();
     }
 
-    /// Uses up one time of each delay and of the first other fault that a request with events of `devices` meets.
-    pub(super) fn meet(&mut self, devices: &[String]) -> Interference {
+    /// Uses up one time of each delay and of the first other fault that a request meets.
+    pub(super) fn meet(&mut self, subject: &Subject<'_>) -> Interference {
         let mut interference = Interference::default();
         for fault in &mut self.0 {
-            if fault.remaining == Some(0) {
+            if fault.remaining == Some(0) || !fault.is_about(subject) {
                 continue;
             }
             let met = if let Effect::Delay(delay) = &fault.effect {
                 interference.delay += *delay;
                 true
             } else if interference.outcome.is_none() {
-                interference.outcome = outcome(&fault.effect, devices);
+                interference.outcome = outcome(&fault.effect, subject);
                 interference.outcome.is_some()
             } else {
                 false
@@ -117,7 +165,7 @@ impl Faults {
     }
 }
 
-fn outcome(effect: &Effect, devices: &[String]) -> Option<Outcome> {
+fn outcome(effect: &Effect, subject: &Subject<'_>) -> Option<Outcome> {
     let rejection = match effect {
         Effect::Unauthenticated => {
             Rejection::new(Code::Unauthenticated, "pkg/identityserver", "api_key_not_found", "API key not found")
@@ -128,12 +176,14 @@ fn outcome(effect: &Effect, devices: &[String]) -> Option<Outcome> {
                 .with("missing", "RIGHT_APPLICATION_DEVICES_WRITE")
         }
         Effect::NotFound => Rejection::no_route(),
-        Effect::RateLimited => Rejection::rate_limited(),
+        Effect::RateLimited => Rejection::rate_limited(Quota::REFUSED),
         Effect::Internal => Rejection::bare(Code::Internal, "internal error"),
         Effect::Unavailable => Rejection::bare(Code::Unavailable, "connection refused"),
         Effect::RejectDevice(device_id) => {
-            let index = devices.iter().position(|device| device == device_id)?;
-            Rejection::validation(&format!("events[{index}].body"), "value is not supported")
+            let index = subject.devices.iter().position(|device| device == device_id)?;
+            let is_batch = subject.path.ends_with("/events");
+            let field = if is_batch { format!("events[{index}].body") } else { "end_device".to_owned() };
+            Rejection::validation(&field, "value is not supported")
         }
         Effect::Reset => return Some(Outcome::Reset),
         Effect::ResetAfterAccepting => return Some(Outcome::ResetAfterAccepting),

@@ -16,10 +16,12 @@ mod options;
 mod packages;
 mod protobuf;
 mod radio;
+mod rate_limit;
 mod registry;
 mod rejection;
 mod route;
 mod server;
+mod state;
 mod ulid;
 mod url_template;
 mod webhook;
@@ -37,9 +39,11 @@ pub use ids::EndDeviceIds;
 pub use observer::{AcceptedDownlinks, DeviceChange, Observer};
 pub use options::{Options, ServerAddresses, StartError};
 pub use packages::SubmittedEvent;
+pub use rate_limit::RateLimit;
 pub use registry::RegisteredDevice;
 pub use route::Server;
-pub use server::Request;
+use server::Port;
+pub use state::Request;
 pub use webhook::{Delivery, Format, Webhook};
 
 /// One cluster, on loopback. Clones share it; dropping the last one ends its server.
@@ -50,17 +54,23 @@ pub struct TheThingsStack {
 
 #[derive(Debug)]
 struct Inner {
-    state: Arc<server::State>,
-    address: SocketAddr,
+    state: Arc<state::State>,
+    addresses: Addresses,
     client: reqwest::Client,
-    server: Mutex<Option<JoinHandle<()>>>,
+    servers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Where it listens.
+#[derive(Debug, Clone, Copy)]
+struct Addresses {
+    cluster: SocketAddr,
+    /// The identity server's, if it is apart.
+    identity: Option<SocketAddr>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(server) = self.server.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            server.abort();
-        }
+        self.servers.get_mut().unwrap_or_else(PoisonError::into_inner).iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -68,32 +78,50 @@ impl TheThingsStack {
     /// Binds 127.0.0.1 and answers plain HTTP.
     ///
     /// # Errors
-    /// When the options are not what the real one would accept, or the port is taken.
+    /// When the options are not what the real one would accept, or a port is taken.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         options.check()?;
-        let listen = |source| StartError::Listen { port: options.port, source };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
-        let client = delivery::client()?;
-        let state = Arc::new(server::State::new(options));
-        let server = Mutex::new(Some(tokio::spawn(server::serve(listener, Arc::clone(&state)))));
-        Ok(Self { inner: Arc::new(Inner { state, address, client, server }) })
+        let ports = (options.port, options.identity_server_port);
+        let state = Arc::new(state::State::new(options));
+        let (addresses, servers) = listen(&state, ports).await?;
+        let inner = Inner { state, addresses, client: delivery::client()?, servers: Mutex::new(servers) };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Ends the server and its connections. What was recorded stays readable; webhooks can still be sent.
     pub async fn stop(&self) {
-        let server = self.inner.server.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(server) = server {
+        let servers = std::mem::take(&mut *state::locked(&self.inner.servers));
+        for server in servers {
             server.abort();
             // Cancelled, as just asked; once it is, the port is free.
             let _ = server.await;
         }
     }
 
+    /// Ends the server, if it runs, and starts it again where it was, with all it knew.
+    ///
+    /// # Errors
+    /// When somebody else has taken a port.
+    pub async fn restart(&self) -> Result<(), StartError> {
+        self.stop().await;
+        let Addresses { cluster, identity } = self.inner.addresses;
+        let ports = (cluster.port(), identity.map(|identity| identity.port()));
+        let (_, servers) = listen(&self.inner.state, ports).await?;
+        *state::locked(&self.inner.servers) = servers;
+        Ok(())
+    }
+
+    /// Where the identity server is: the cluster's own base URL unless it is apart.
+    #[must_use]
+    pub fn identity_server_url(&self) -> String {
+        let Addresses { cluster, identity } = self.inner.addresses;
+        format!("http://{}/api/v3", identity.unwrap_or(cluster))
+    }
+
     /// `http://127.0.0.1:PORT/api/v3`, also called the public address.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://{}/api/v3", self.inner.address)
+        format!("http://{}/api/v3", self.inner.addresses.cluster)
     }
 
     /// The key that is let in.
@@ -157,24 +185,55 @@ impl TheThingsStack {
     /// The requests still in the history, in the order they arrived.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
-        server::locked(&self.inner.state.requests).from(0).cloned().collect()
+        state::locked(&self.inner.state.requests).from(0).cloned().collect()
+    }
+
+    /// How many requests the rate limit has refused.
+    #[must_use]
+    pub fn rate_limited(&self) -> u64 {
+        state::locked(&self.inner.state.limiter).refused
     }
 
     /// Makes requests fail from now on; faults add up.
     pub fn inject(&self, fault: Fault) {
-        server::locked(&self.inner.state.faults).inject(fault);
+        state::locked(&self.inner.state.faults).inject(fault);
     }
 
     /// Ends all faults.
     pub fn clear_faults(&self) {
-        server::locked(&self.inner.state.faults).clear();
+        state::locked(&self.inner.state.faults).clear();
     }
+}
+
+/// Serves the cluster at one port and, if it is apart, the identity server at another.
+async fn listen(
+    state: &Arc<state::State>,
+    (port, identity_port): (u16, Option<u16>),
+) -> Result<(Addresses, Vec<JoinHandle<()>>), StartError> {
+    let bind = async |port| {
+        let listen = |source| StartError::Listen { port, source };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        Ok::<_, StartError>((listener, address))
+    };
+    let serve = |listener, port| tokio::spawn(server::serve(listener, Arc::clone(state), port));
+    let (listener, cluster) = bind(port).await?;
+    let Some(identity_port) = identity_port else {
+        return Ok((Addresses { cluster, identity: None }, vec![serve(listener, Port::Whole)]));
+    };
+    let (identity_listener, identity) = bind(identity_port).await?;
+    let servers = vec![serve(listener, Port::WithoutIdentity), serve(identity_listener, Port::Identity)];
+    Ok((Addresses { cluster, identity: Some(identity) }, servers))
 }
 
 #[cfg(test)]
 mod api_tests;
 #[cfg(test)]
+mod cluster_tests;
+#[cfg(test)]
 mod downlink_tests;
+#[cfg(test)]
+mod refusal_tests;
 #[cfg(test)]
 mod registry_tests;
 #[cfg(test)]

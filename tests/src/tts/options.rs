@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::observer::Observer;
+use super::rate_limit::RateLimit;
 use super::{auth, ids};
 
 /// How to start it.
@@ -32,6 +33,8 @@ pub struct Options {
     pub encoder_f_port: u32,
     /// The most downlinks in one device's queue.
     pub downlink_queue_capacity: usize,
+    /// Refuses who asks too often; off by default.
+    pub rate_limit: Option<RateLimit>,
     /// Gets what is accepted; submitted events are then not kept.
     pub observer: Option<Arc<dyn Observer>>,
     /// The most requests kept for looking at; the oldest go first.
@@ -84,6 +87,7 @@ impl Default for Options {
             frequency_plans: plans.map(|(plan, band)| (plan.to_owned(), band.to_owned())).into(),
             encoder_f_port: 15,
             downlink_queue_capacity: 10_000,
+            rate_limit: None,
             observer: None,
             history: usize::MAX,
         }

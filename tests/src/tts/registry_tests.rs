@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::refusal_tests::{refused, with};
 use super::*;
 
 const DEV_EUI: &str = "70B3D57ED0000001";
@@ -69,4 +70,46 @@ async fn a_device_is_made_looked_at_and_deleted() {
     }
     assert_eq!(stack.device("plant-a", "sensor-1"), None);
     create(&stack, "sensor-1").await;
+}
+
+#[tokio::test]
+async fn every_server_says_in_its_own_words_that_there_is_no_device() {
+    let stack = TheThingsStack::start(Options::default()).await.expect("starts");
+    let uid = json!({"device_uid": "plant-a.sensor-1"});
+    let name = json!({"application_id": "plant-a", "device_id": "sensor-1"});
+    for (server, method, name, attributes) in [
+        ("", Method::GET, "pkg/identityserver/store:end_device_not_found", &name),
+        ("", Method::PUT, "pkg/identityserver/store:end_device_not_found", &name),
+        ("", Method::DELETE, "pkg/identityserver/store:end_device_not_found", &name),
+        ("js", Method::GET, "pkg/joinserver:device_not_found", &uid),
+        ("ns", Method::DELETE, "pkg/networkserver:device_not_found", &uid),
+        ("as", Method::DELETE, "pkg/applicationserver:device_not_found", &uid),
+    ] {
+        let answer = refused(&stack, method, &on(server, "sensor-1"), with(json!({"name": "x"}), &[])).await;
+        assert_eq!(answer, (404, name.to_owned(), attributes.clone()));
+    }
+    let body = with(json!({}), &[]);
+    assert_eq!(refused(&stack, Method::PUT, &on("as", "Sensor_1"), body).await.1, "pkg/errors:validation");
+}
+
+#[tokio::test]
+async fn some_things_never_change() {
+    let stack = TheThingsStack::start(Options::default()).await.expect("starts");
+    create(&stack, "sensor-1").await;
+    let other = || json!({"device_id": "sensor-1", "dev_eui": "70B3D57ED0000002", "join_eui": "70B3D57ED0FFFF00"});
+    for (server, fields, paths, name, field) in [
+        ("js", json!({"ids": other()}), &["ids.dev_eui"][..], "pkg/joinserver/redis:read_only_field", "ids.dev_eui"),
+        ("ns", json!({"ids": other()}), &[], "pkg/networkserver/redis:read_only_field", "ids.dev_eui"),
+        ("as", json!({"ids": other()}), &["ids"], "pkg/applicationserver/redis:read_only_field", "ids.dev_eui"),
+        ("ns", json!({"supports_join": false}), &["supports_join"], "pkg/networkserver:field_value", "supports_join"),
+    ] {
+        let answer = refused(&stack, Method::PUT, &on(server, "sensor-1"), with(fields, paths)).await;
+        assert_eq!(answer, (400, name.to_owned(), json!({"field": field})));
+    }
+    let update = |paths| with(json!({"name": "Sensor 2", "description": "new"}), paths);
+    assert_eq!(call(&stack, Method::PUT, &on("", "sensor-1"), update(&["description"])).await.0, 200);
+    let device = stack.device("plant-a", "sensor-1").and_then(|device| device.identity).expect("there");
+    assert_eq!((&device["name"], &device["description"]), (&json!("Sensor 1"), &json!("new")));
+    let forbidden = refused(&stack, Method::PUT, &on("", "sensor-1"), update(&["ids.dev_eui"])).await;
+    assert_eq!(forbidden.2, json!({"forbidden_paths": ["ids.dev_eui"]}));
 }

@@ -7,7 +7,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-const RATE_LIMITED: &str = "rate_limit_exceeded";
+use super::rate_limit::Quota;
 
 /// gRPC codes in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,7 @@ pub(super) struct Rejection {
     code: Code,
     message: String,
     details: Option<Box<Details>>,
+    quota: Option<Quota>,
 }
 
 /// What The Things Stack itself adds to a gRPC status.
@@ -61,12 +62,12 @@ impl Rejection {
     /// An error defined in `namespace` under `name`, e.g. `pkg/errors` and `validation`.
     pub(super) fn new(code: Code, namespace: &'static str, name: &'static str, message: impl Into<String>) -> Self {
         let details = Box::new(Details { namespace, name, attributes: Map::new(), cause: None });
-        Self { code, message: message.into(), details: Some(details) }
+        Self { code, message: message.into(), details: Some(details), quota: None }
     }
 
     /// An error the HTTP gateway answers by itself: it has no details.
     pub(super) fn bare(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: None }
+        Self { code, message: message.into(), details: None, quota: None }
     }
 
     /// A value the request's validation rules refuse.
@@ -82,8 +83,10 @@ impl Rejection {
     }
 
     /// Too many requests: `X-Rate-Limit-*` headers and never a `Retry-After`.
-    pub(super) fn rate_limited() -> Self {
-        Self::new(Code::ResourceExhausted, "pkg/ratelimit", RATE_LIMITED, "rate limit exceeded")
+    pub(super) fn rate_limited(quota: Quota) -> Self {
+        let name = "rate_limit_exceeded";
+        let rejection = Self::new(Code::ResourceExhausted, "pkg/ratelimit", name, "rate limit exceeded");
+        Self { quota: Some(quota), ..rejection }
     }
 
     pub(super) fn with(self, attribute: &str, value: &str) -> Self {
@@ -115,11 +118,8 @@ impl Rejection {
             body["details"] = json!([details]);
         }
         let mut response = response(self.code.status(), body.to_string());
-        if self.details.is_some_and(|details| details.name == RATE_LIMITED) {
-            for (name, value) in [("limit", "20"), ("available", "0"), ("reset", "60"), ("retry", "3")] {
-                let name = format!("x-rate-limit-{name}").parse::<hyper::header::HeaderName>();
-                response.headers_mut().extend(name.ok().map(|name| (name, HeaderValue::from_static(value))));
-            }
+        if let Some(quota) = self.quota {
+            quota.show(&mut response);
         }
         response
     }

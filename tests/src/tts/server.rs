@@ -1,6 +1,7 @@
 //! The HTTP server: accepts, reads, records, and lets faults strike before the API answers.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::time::Instant;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::Response;
@@ -11,60 +12,35 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::api::{self, Accepted};
-use super::fault::{Faults, Interference, Outcome};
-use super::registry::Registry;
+use super::fault::{Interference, Outcome, Subject};
 use super::rejection::{Code, Rejection, response};
-use super::{Options, SubmittedEvent, auth, deeds, packages};
-use crate::newest::Newest;
+use super::route::{self, Route, Server, Target};
+use super::state::{Request, State, locked};
+use super::{auth, deeds, packages, registry};
 
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// One request to the API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// `POST`…
-    pub method: String,
-    /// Path with query.
-    pub path: String,
-    /// Status of the answer; 0 while there is none, for ever if the connection ended before.
-    pub status: u16,
-    /// Whether it carried the API key that is let in.
-    pub authorization_ok: bool,
-    /// The `User-Agent` header, empty without one.
-    pub user_agent: String,
-    /// Bytes of the body.
-    pub body_length: usize,
-    /// Events in the body, valid or not.
-    pub event_count: usize,
+/// Which servers answer at a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Port {
+    /// All of them.
+    Whole,
+    /// All but the identity server: it is another cluster's.
+    WithoutIdentity,
+    /// Only the identity server.
+    Identity,
 }
 
-/// What the server knows and remembers.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) options: Options,
-    pub(super) requests: Mutex<Newest<Request>>,
-    pub(super) submitted: watch::Sender<Vec<SubmittedEvent>>,
-    pub(super) registry: watch::Sender<Registry>,
-    pub(super) faults: Mutex<Faults>,
-}
-
-impl State {
-    pub(super) fn new(options: Options) -> Self {
-        let submitted = watch::Sender::new(Vec::new());
-        let requests = Mutex::new(Newest::new(options.history));
-        let registry = watch::Sender::new(Registry::default());
-        Self { options, requests, submitted, registry, faults: Mutex::default() }
-    }
-
-    /// Changes the registry; who waits for it is told unless the change failed.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Registry) -> Result<T, Rejection>) -> Result<T, Rejection> {
-        let mut result = None;
-        self.registry.send_if_modified(|registry| result.insert(change(registry)).is_ok());
-        result.unwrap_or_else(|| Err(Rejection::bare(Code::Internal, "internal error")))
+impl Port {
+    fn has(self, server: Server) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::WithoutIdentity => server != Server::Identity,
+            Self::Identity => server == Server::Identity,
+        }
     }
 }
 
@@ -73,18 +49,14 @@ impl State {
 #[error("reset")]
 struct Reset;
 
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Serves until it is aborted; its connections end with it.
-pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
+pub(super) async fn serve(listener: TcpListener, state: Arc<State>, port: Port) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 if let Ok((stream, _)) = accepted {
-                    connections.spawn(serve_connection(stream, Arc::clone(&state)));
+                    connections.spawn(serve_connection(stream, Arc::clone(&state), port));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -92,16 +64,16 @@ pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
     }
 }
 
-async fn serve_connection(stream: TcpStream, state: Arc<State>) {
+async fn serve_connection(stream: TcpStream, state: Arc<State>, port: Port) {
     let service = service_fn(move |request| {
         let state = Arc::clone(&state);
-        async move { answer(&state, request).await }
+        async move { answer(&state, port, request).await }
     });
     // An error here is the client's end of the connection, or a reset as ordered.
     let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(state: &State, request: hyper::Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
+async fn answer(state: &State, port: Port, request: hyper::Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
     let (parts, body) = request.into_parts();
     let index = record(state, &parts);
     let body = match Limited::new(body, BODY_LIMIT).collect().await {
@@ -109,16 +81,43 @@ async fn answer(state: &State, request: hyper::Request<Incoming>) -> Result<Resp
         Err(error) if error.is::<LengthLimitError>() => return Ok(finish(state, index, Err(too_large()))),
         Err(_) => return Err(Reset),
     };
-    let devices = packages::device_ids(&body);
-    if let Some(request) = locked(&state.requests).get_mut(index) {
-        (request.body_length, request.event_count) = (body.len(), devices.len());
+    let server = route::split(parts.uri.path()).map(|(server, _)| server).filter(|server| port.has(*server));
+    let quota = server.and_then(|server| locked(&state.limiter).take(server, &parts.method, Instant::now()));
+    if let Some(refusal) = quota.and_then(|quota| quota.refusal()) {
+        return Ok(finish(state, index, Err(refusal)));
     }
-    let interference = locked(&state.faults).meet(&devices);
+    let devices = devices(&parts, &body);
+    if let Some(request) = locked(&state.requests).get_mut(index) {
+        (request.body_length, request.event_count) = (body.len(), event_count(&parts, &devices));
+    }
+    let subject = Subject { server, method: parts.method.as_str(), path: parts.uri.path(), devices: &devices };
+    let interference = locked(&state.faults).meet(&subject);
     if let (false, Some(observer)) = (interference.met.is_empty(), &state.options.observer) {
         observer.spoiled(&body, &interference.met);
     }
     tokio::time::sleep(interference.delay).await;
-    interfered(state, index, interference, || api::answer(state, &parts, &body))
+    let answer = || if server.is_some() { api::answer(state, &parts, &body) } else { Err(Rejection::no_route()) };
+    let mut response = interfered(state, index, interference, answer)?;
+    quota.into_iter().for_each(|quota| quota.show(&mut response));
+    Ok(response)
+}
+
+/// The devices a request is about.
+fn devices(parts: &Parts, body: &[u8]) -> Vec<String> {
+    match Route::of(parts.uri.path()) {
+        Some(Route { target: Target::Events(_), .. }) => packages::device_ids(body),
+        Some(Route { target: Target::Devices(_), .. }) => {
+            let device = registry::body::parse(body).unwrap_or_default();
+            device["end_device"]["ids"]["device_id"].as_str().map(str::to_owned).into_iter().collect()
+        }
+        Some(route) => route.device_id().map(str::to_owned).into_iter().collect(),
+        None => Vec::new(),
+    }
+}
+
+fn event_count(parts: &Parts, devices: &[String]) -> usize {
+    let is_batch = parts.uri.path().ends_with("/packages/azureiothub/events");
+    if is_batch { devices.len() } else { 0 }
 }
 
 /// What a request gets if the faults it met let it through, or what they make of it.

@@ -100,7 +100,7 @@ async fn a_message_is_posted_as_compact_json() {
     assert_eq!(sent.to_string().as_bytes(), request.body);
     assert_eq!(request.header("content-type"), Some("application/json"));
     assert!(request.header("user-agent").is_some_and(|agent| agent.starts_with("TheThingsStack/")));
-    assert_eq!(request.header("x-tts-domain"), Some(stack.inner.address.to_string().as_str()));
+    assert_eq!(request.header("x-tts-domain"), Some(stack.inner.addresses.cluster.to_string().as_str()));
     assert_eq!(request.header("x-downlink-apikey"), None);
 }
 
@@ -130,7 +130,7 @@ async fn what_the_sender_sets_wins_over_custom_headers() {
         ("x-downlink-apikey", "NNSXS.KEY"),
         ("x-downlink-push", &format!("{down}/push")),
         ("x-downlink-replace", &format!("{down}/replace")),
-        ("x-tts-domain", &stack.inner.address.to_string()),
+        ("x-tts-domain", &stack.inner.addresses.cluster.to_string()),
         ("x-functions-key", "secret"),
         ("content-length", &request.body.len().to_string()),
     ] {

@@ -36,7 +36,8 @@ pub(in crate::tts) fn end_device(
     let mut kept = json!({});
     for field in &FIELDS {
         if let Some(value) = get(device, field.path) {
-            put(&mut kept, field.path, Some(checked(field.path, field.kind, value)?));
+            let named = format!("end_device.{}", field.path);
+            put(&mut kept, field.path, Some(checked(&named, field.kind, value)?));
         }
     }
     // The path has the last word.
