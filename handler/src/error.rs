@@ -35,9 +35,6 @@ pub fn shortened(text: &str, most_bytes: usize) -> &str {
 /// How long what only an operator can mend is left alone.
 pub const OPERATOR: Duration = Duration::from_secs(60);
 
-/// How long a device is left alone that has not joined, or whose downlink queue is full.
-const JOIN: Duration = Duration::from_secs(5 * 60);
-
 /// When another try makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
@@ -45,6 +42,8 @@ pub enum Retry {
     Soon,
     /// Not before this long, hence not within the invocation.
     After(Duration),
+    /// Not within the invocation; whenever a parked item comes again.
+    Redelivery,
     /// Not before 00:00 UTC, when the daily quota begins anew.
     NextDay,
 }
@@ -126,10 +125,10 @@ impl Error {
     #[must_use]
     pub fn retry(&self) -> Option<Retry> {
         match self {
-            Self::NotYet { .. } => Some(Retry::After(JOIN)),
+            Self::NotYet { .. } => Some(Retry::Redelivery),
             Self::Misconfigured(_) => Some(Retry::After(OPERATOR)),
             Self::Unavailable { retry: Retry::After(wait), .. } => Some(Retry::After(*wait.min(&LONGEST_WAIT))),
-            Self::Unavailable { retry: retry @ (Retry::Soon | Retry::NextDay), .. } => Some(*retry),
+            Self::Unavailable { retry: retry @ (Retry::Soon | Retry::Redelivery | Retry::NextDay), .. } => Some(*retry),
             Self::Unauthorized(_)
             | Self::Malformed(_)
             | Self::UnsupportedFormat(_)

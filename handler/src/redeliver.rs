@@ -83,7 +83,9 @@ async fn try_for_a_while(app: &App, item: &Item) -> Result<(), Undelivered> {
             Some(Retry::After(wait)) if spread(wait) <= LONGEST_WAIT && Instant::now() < give_up => {
                 sleep(spread(wait)).await;
             }
-            Some(Retry::After(_) | Retry::Soon | Retry::NextDay) | None => return Err(Undelivered::Failed(error)),
+            Some(Retry::After(_) | Retry::Soon | Retry::Redelivery | Retry::NextDay) | None => {
+                return Err(Undelivered::Failed(error));
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Downlinks from desired properties.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use local::system::{Options, System};
 use local::tts::{self, Effect, Fault, Server};
 use serde_json::{Value, json};
@@ -38,7 +40,10 @@ fn version(system: &System) -> u64 {
 #[tokio::test]
 async fn a_raw_downlink_is_queued_and_can_be_followed_by_its_version() {
     let system = joined(Options::default()).await;
-    desire(&system, &json!({"rawDownlink": {"fPort": 15, "framePayload": "01fF", "confirmed": true, "priority": "HIGH"}}));
+    desire(
+        &system,
+        &json!({"rawDownlink": {"fPort": 15, "framePayload": "01fF", "confirmed": true, "priority": "HIGH"}}),
+    );
     let downlink = downlinks(&system, 1).await.remove(0);
     assert_eq!((&downlink["f_port"], &downlink["frm_payload"]), (&json!(15), &json!("Af8=")));
     assert_eq!((&downlink["confirmed"], &downlink["priority"]), (&json!(true), &json!("HIGH")));
@@ -77,7 +82,8 @@ async fn a_decoded_payload_is_encoded_by_the_devices_formatter() {
     assert!(system.tts.start_session("plant-a", "sensor-1"));
     desire(&system, &json!({"decodedPayload": {"led": "on"}}));
     let downlink = downlinks(&system, 1).await.remove(0);
-    assert_eq!((&downlink["decoded_payload"], &downlink["f_port"]), (&json!({"led": "on"}), &json!(15)));
+    let frame = STANDARD.decode(downlink["frm_payload"].as_str().unwrap()).unwrap();
+    assert_eq!((frame.as_slice(), &downlink["f_port"]), (br#"{"led":"on"}"#.as_slice(), &json!(15)));
 }
 
 #[tokio::test]
@@ -115,7 +121,8 @@ async fn a_downlink_for_a_device_that_has_not_joined_waits_without_holding_other
     let item = queued(&system, "parked", 1).await.remove(0);
     assert!(item["error"] == "not_yet" && item["reason"].as_str().unwrap().contains("no_device_session"), "{item}");
     all_events_handled(&system).await;
-    let failed = system.host.invocations().iter().filter(|call| call.function == "hub_events" && !call.succeeded).count();
+    let failed =
+        system.host.invocations().iter().filter(|call| call.function == "hub_events" && !call.succeeded).count();
     assert_eq!(failed, 0, "the batch does not wait");
     assert!(system.tts.start_session("plant-a", "sensor-1"));
     downlinks(&system, 1).await;
@@ -124,7 +131,8 @@ async fn a_downlink_for_a_device_that_has_not_joined_waits_without_holding_other
 
 #[tokio::test]
 async fn a_full_queue_is_no_rate_limit_and_the_downlink_waits() {
-    let options = Options { tts: tts::Options { downlink_queue_capacity: 1, ..tts::Options::default() }, ..Options::default() };
+    let options =
+        Options { tts: tts::Options { downlink_queue_capacity: 1, ..tts::Options::default() }, ..Options::default() };
     let system = joined(options).await;
     desire(&system, &json!({"rawDownlink": {"fPort": 15, "framePayload": "01"}}));
     downlinks(&system, 1).await;
@@ -160,7 +168,10 @@ async fn wrong_downlinks_are_dead_lettered_with_what_was_found() {
         (raw(json!({"fPort": 15, "framePayload": "hello"})), "expected 1 to 255 bytes in hex"),
         (raw(json!({"fPort": 15, "framePayload": "00".repeat(300)})), "expected 1 to 255 bytes in hex"),
         (raw(json!({"fPort": 15, "framePayload": "01", "operation": "append"})), "expected push or replace"),
-        (json!({"rawDownlink": {"fPort": 15, "framePayload": "03"}, "decodedPayload": {"led": 1}}), "expected one of them"),
+        (
+            json!({"rawDownlink": {"fPort": 15, "framePayload": "03"}, "decodedPayload": {"led": 1}}),
+            "expected one of them",
+        ),
     ];
     for (desired, _) in &cases {
         desire(&system, desired);
@@ -174,7 +185,9 @@ async fn wrong_downlinks_are_dead_lettered_with_what_was_found() {
 
 #[tokio::test]
 async fn a_downlink_the_things_stack_refuses_is_dead_lettered_with_its_reason() {
-    let system = joined(Options { tts: tts::Options { encoder_f_port: 0, ..tts::Options::default() }, ..Options::default() }).await;
+    let system =
+        joined(Options { tts: tts::Options { encoder_f_port: 0, ..tts::Options::default() }, ..Options::default() })
+            .await;
     desire(&system, &json!({"decodedPayload": {"led": "on"}}));
     let item = queued(&system, "dead-letter", 1).await.remove(0);
     let reason = item["reason"].as_str().unwrap();

@@ -191,7 +191,8 @@ async fn a_things_stack_without_the_package_fails_the_batch_and_says_what_to_che
         tts: tts::Options { package_enabled: false, ..tts::Options::default() },
         settings: settings.into(),
         ..Options::default()
-    }).await;
+    })
+    .await;
     system.event_hub.send(twin_event("sensor-1", 1));
     let line = system.host.wait_for_log(|line| line.contains("no package azure-iot-hub"), LIMIT).await.unwrap();
     assert!(line.text.contains("TTS_DELIVERY"), "{}", line.text);

@@ -10,7 +10,9 @@ use local::system::{Options, System};
 use local::tts;
 use serde_json::{Map, Value, json};
 
-use crate::support::{queued, LIMIT, PACKAGE, device, items, messages, package_system, send, sends, system, system_with};
+use crate::support::{
+    LIMIT, PACKAGE, device, items, messages, package_system, queued, send, sends, system, system_with,
+};
 
 #[tokio::test]
 async fn a_message_iot_hub_cannot_take_is_acknowledged_parked_and_delivered_later_saying_so() {

@@ -16,7 +16,10 @@ async fn registered(system: &System, device_id: &str) -> RegisteredDevice {
 /// Calls of The Things Stack's API so far, as `POST /applications/…`.
 fn calls(system: &System) -> Vec<String> {
     let requests = system.tts.requests();
-    requests.iter().map(|request| format!("{} {}", request.method, request.path.trim_start_matches("/api/v3"))).collect()
+    requests
+        .iter()
+        .map(|request| format!("{} {}", request.method, request.path.trim_start_matches("/api/v3")))
+        .collect()
 }
 
 #[tokio::test]
@@ -205,7 +208,7 @@ async fn a_device_deleted_in_the_console_is_registered_again_with_the_next_chang
     create_tagged(&system, "sensor-1", &lorawan_tags());
     lorawan_status(&system, "sensor-1", "registered").await;
     for server in [Server::Application, Server::Network, Server::Join, Server::Identity] {
-        system.tts.remove_device(server, "plant-a", "sensor-1");
+        assert!(system.tts.remove_device(server, "plant-a", "sensor-1"));
     }
     tag(&system, "sensor-1", &json!({"name": "Roof"}));
     assert_eq!(registered(&system, "sensor-1").await.at(Server::Identity).unwrap()["name"], "Roof");
@@ -216,7 +219,7 @@ async fn a_device_deleted_in_iot_hub_is_deleted_everywhere_even_if_some_servers_
     let system = system().await;
     create_tagged(&system, "sensor-1", &lorawan_tags());
     lorawan_status(&system, "sensor-1", "registered").await;
-    system.tts.remove_device(Server::Network, "plant-a", "sensor-1");
+    assert!(system.tts.remove_device(Server::Network, "plant-a", "sensor-1"));
     let before = calls(&system).len();
     system.iot_hub.delete_device("sensor-1").unwrap();
     system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
@@ -295,9 +298,11 @@ async fn an_api_key_without_rights_is_told_which_one_is_missing_and_nothing_is_l
 #[tokio::test]
 async fn a_thousand_new_devices_go_through_a_rate_limit_without_hammering() {
     let limit = tts::RateLimit::per_second(400);
-    let system =
-        start(Options { tts: tts::Options { rate_limit: Some(limit), ..tts::Options::default() }, ..Options::default() })
-            .await;
+    let system = start(Options {
+        tts: tts::Options { rate_limit: Some(limit), ..tts::Options::default() },
+        ..Options::default()
+    })
+    .await;
     for number in 0..1_000 {
         let mut tags = lorawan_tags();
         tags["devEui"] = json!(format!("70B3D57ED1{number:06X}"));
@@ -346,7 +351,7 @@ async fn devices_of_several_applications_share_a_hub_both_ways() {
 #[tokio::test]
 async fn root_keys_enter_no_queue_no_log_and_no_status() {
     let system = system().await;
-    system.tts.inject(Fault::always(Effect::NoRights));
+    system.tts.inject(Fault::always(Effect::Unavailable));
     create_tagged(&system, "sensor-1", &lorawan_tags());
     let mut wrong = lorawan_tags();
     wrong["appKey"] = json!("00112233445566778899AABBCCDDEE01FF");

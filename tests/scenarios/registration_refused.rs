@@ -3,9 +3,7 @@
 use local::tts::Server;
 use serde_json::{Value, json};
 
-use crate::support::{
-    all_events_handled, create_tagged, items, lorawan_status, lorawan_tags, queued, system, tag,
-};
+use crate::support::{all_events_handled, create_tagged, items, lorawan_status, lorawan_tags, queued, system, tag};
 
 fn with(name: &str, value: Value) -> Value {
     let mut tags = lorawan_tags();
@@ -18,7 +16,10 @@ async fn wrong_tags_are_explained_in_the_twin_and_dead_lettered_without_a_call()
     let system = system().await;
     let cases = [
         (with("appKey", json!(null)), "tags.lorawan.appKey is missing"),
-        (with("devEui", json!("70B3D57ED00000")), "tags.lorawan.devEui: found \"70B3D57ED00000\", expected 16 hex digits"),
+        (
+            with("devEui", json!("70B3D57ED00000")),
+            "tags.lorawan.devEui: found \"70B3D57ED00000\", expected 16 hex digits",
+        ),
         (with("appKey", json!("0011")), "tags.lorawan.appKey: found another text, expected 32 hex digits"),
         (with("lorawanVersion", json!("1.1")), "tags.lorawan.nwkKey is missing"),
         (with("lorawanVersion", json!("2.0")), "expected a LoRaWAN version"),
@@ -30,7 +31,8 @@ async fn wrong_tags_are_explained_in_the_twin_and_dead_lettered_without_a_call()
         let status = lorawan_status(&system, &device_id, "refused").await;
         assert!(status["reason"].as_str().unwrap().contains(reason), "{status}");
     }
-    let reasons: Vec<_> = queued(&system, "dead-letter", cases.len()).await.iter().map(|item| item["reason"].to_string()).collect();
+    let reasons: Vec<_> =
+        queued(&system, "dead-letter", cases.len()).await.iter().map(|item| item["reason"].to_string()).collect();
     for (_, reason) in &cases {
         let reason = json!(reason).to_string();
         assert!(reasons.iter().any(|found| found.contains(reason.trim_matches('"'))), "{reason}: {reasons:#?}");

@@ -151,7 +151,8 @@ pub(crate) async fn queued(system: &System, queue_name: &str, count: usize) -> V
 
 /// Waits until every event that the Event Hub has was handled.
 pub(crate) async fn all_events_handled(system: &System) {
-    let is_done = |partition| system.host.checkpoint("hub_events", partition) >= system.event_hub.next_sequence_number(partition);
+    let is_done =
+        |partition| system.host.checkpoint("hub_events", partition) >= system.event_hub.next_sequence_number(partition);
     let done = eventually(|| (0..system.event_hub.partition_count()).all(is_done).then_some(())).await;
     assert!(done.is_some(), "events are left");
 }

@@ -223,6 +223,7 @@ fn settings(
         ("IOT_HUB_HTTPS_PORT", iot_hub.https_port().to_string()),
         ("IOT_HUB_CA_FILE", ca_file.display().to_string()),
         ("TTS_BASE_URL", tts.base_url()),
+        ("TTS_IDENTITY_SERVER_URL", tts.identity_server_url()),
         ("TTS_APPLICATION_ID", tts.application_id().to_owned()),
         ("TTS_API_KEY", tts.api_key().to_owned()),
         ("WEBHOOK_SECRETS", WEBHOOK_SECRET.to_owned()),

@@ -76,10 +76,17 @@ impl ApiError {
         self.chain.iter().any(|link| link.name == name)
     }
 
-    /// An attribute of the error or of one of its causes.
+    /// An attribute of the error or of one of its causes; a list as one text.
     #[must_use]
-    pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.chain.iter().find_map(|link| link.attributes.get(name)?.as_str())
+    pub fn attribute(&self, name: &str) -> Option<String> {
+        match self.chain.iter().find_map(|link| link.attributes.get(name))? {
+            Value::String(text) => Some(shortened(text, MAX_MESSAGE).to_owned()),
+            Value::Array(elements) => {
+                let texts: Vec<_> = elements.iter().filter_map(Value::as_str).collect();
+                Some(shortened(&texts.join(", "), MAX_MESSAGE).to_owned())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+        }
     }
 
     /// Whether it does not come from one of The Things Stack's servers: a route that is missing, or a proxy.
@@ -133,7 +140,7 @@ mod tests {
             "attributes":{"device_id":"sensor-1"},"cause":{"namespace":"pkg/errors","name":"validation","code":3}}]}"#;
         let error = ApiError::read(400, body);
         assert!(error.is("validation") && error.is("outer") && !error.is("id_taken"));
-        assert_eq!(error.attribute("device_id"), Some("sensor-1"));
+        assert_eq!(error.attribute("device_id"), Some("sensor-1".to_owned()));
         assert_eq!(error.to_string(), "status 400 pkg/errors:validation (invalid), correlation id 5f0c");
         assert!(!error.is_about_the_token() && !error.is_about_the_state());
         assert!(ApiError::read(400, r#"{"code":9,"message":"not now"}"#).is_about_the_state());

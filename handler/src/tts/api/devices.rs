@@ -130,8 +130,8 @@ fn path(ids: &EndDeviceIds) -> String {
 }
 
 fn is_owner(error: &ApiError, ids: &EndDeviceIds) -> bool {
-    (error.attribute("application_id"), error.attribute("device_id"))
-        == (Some(ids.application_id()), Some(ids.device_id()))
+    let is = |name: &str, own: &str| error.attribute(name).is_some_and(|found| found == own);
+    is("application_id", ids.application_id()) && is("device_id", ids.device_id())
 }
 
 /// What a refusal means to an operator.

@@ -191,7 +191,7 @@ async fn read(server: Server, response: Response) -> Result<Reading, Error> {
         400 if error.is_about_the_token() => Err(unavailable(operator, "; TTS_API_KEY is not an API key")),
         401 => Err(unavailable(operator, "; check TTS_API_KEY")),
         403 => {
-            let right = error.attribute("missing").unwrap_or("a right for the application");
+            let right = error.attribute("missing").unwrap_or_else(|| "a right for the application".to_owned());
             Err(unavailable(operator, &format!("; give TTS_API_KEY {right}")))
         }
         404 | 501 if error.has_no_details() => Err(unavailable(

@@ -38,6 +38,16 @@ impl TheThingsStack {
         });
     }
 
+    /// Takes a device away from one server without a request, as somebody in the Console does. Returns whether the server
+    /// knew it.
+    pub fn remove_device(&self, server: Server, application_id: &str, device_id: &str) -> bool {
+        let mut was_known = false;
+        self.registry().send_modify(|registry| {
+            was_known = registry.delete(server, &key(application_id, device_id)).is_ok();
+        });
+        was_known
+    }
+
     /// Gives a device a session, as a join does: from now on downlinks are accepted. Returns whether the network and
     /// the application server know the device.
     pub fn start_session(&self, application_id: &str, device_id: &str) -> bool {
