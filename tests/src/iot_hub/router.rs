@@ -36,14 +36,18 @@ impl Route {
         Self::new("lifecycle", Source::DeviceLifecycleEvents, "true")
     }
 
-    /// Twin changes without the echo of reported properties.
+    /// Desired properties and the tag `lorawan`, which are all the bridge acts on.
     #[must_use]
     pub fn twin_changes() -> Self {
-        Self::new(
-            "twin-changes",
-            Source::TwinChangeEvents,
-            "IS_OBJECT($body.properties.desired) OR IS_OBJECT($body.tags)",
-        )
+        let condition = "IS_OBJECT($body.properties.desired) OR IS_OBJECT($body.tags.lorawan)";
+        Self::new("twin-changes", Source::TwinChangeEvents, condition)
+    }
+
+    /// All twin changes without the echo of reported properties, as the vendor's template routes them.
+    #[must_use]
+    pub fn all_twin_changes() -> Self {
+        let condition = "IS_OBJECT($body.properties.desired) OR IS_OBJECT($body.tags)";
+        Self::new("all-twin-changes", Source::TwinChangeEvents, condition)
     }
 
     fn new(name: &str, source: Source, condition: &str) -> Self {

@@ -213,7 +213,10 @@ async fn waiting_ends_with_what_there_is() {
     assert_eq!(stack.devices("plant-z"), ["their-1"]);
     let body = json!({"end_device": {"ids": {"device_id": "sensor-9", "dev_eui": "70B3D57ED0000009",
         "join_eui": "70B3D57ED0FFFF00"}}});
-    let (status, answer) = call(&stack, Method::POST, "/applications/plant-a/devices", body).await;
+    let (status, answer) = call(&stack, Method::POST, "/applications/plant-a/devices", body.clone()).await;
     assert_eq!((status, &answer["details"][0]["attributes"]["application_id"]), (409, &json!("plant-z")));
+    stack.put_device(Server::Identity, "plant-z", "their-1", &json!({"name": "without EUIs"}));
+    assert_eq!(call(&stack, Method::POST, "/applications/plant-a/devices", body).await.0, 200);
+    assert_eq!(call(&stack, Method::DELETE, &on("", "sensor-9"), Value::Null).await.0, 200);
     assert!(stack.wait_for_no_device("plant-a", "sensor-9", Duration::ZERO).await.is_ok());
 }

@@ -46,7 +46,7 @@ pub(super) fn schedule(
         return Err(refused("no_f_port", "no FPort"));
     }
     if !device.has_session {
-        let message = "no device session; check device activation";
+        let message = "the device has no session";
         return Err(Rejection::new(Code::FailedPrecondition, "pkg/applicationserver", "no_device_session", message));
     }
     if device.network.is_none() {
@@ -55,7 +55,7 @@ pub(super) fn schedule(
     require_sendable(&encoded, now)?;
     let kept = if is_replace { 0 } else { device.downlinks.len() };
     if kept + encoded.len() > options.downlink_queue_capacity {
-        let (name, message) = ("downlink_queue_capacity", "downlink queue capacity exceeded");
+        let (name, message) = ("downlink_queue_capacity", "the queue has no room for the downlinks");
         return Err(Rejection::new(Code::ResourceExhausted, "pkg/networkserver", name, message));
     }
     let first = device.downlinks.last().and_then(|last| last["f_cnt"].as_u64()).unwrap_or_default() + 1;
@@ -153,8 +153,7 @@ fn confirmed_retry(field: &str, value: &Value) -> Result<Value, Rejection> {
     match value.get("max_attempts").map(|attempts| attempts.as_u64().unwrap_or_default()) {
         None | Some(1..=32) => Ok(value.clone()),
         Some(33..=100) => {
-            Err(refused("downlink_max_retries_invalid", "downlink maximum retries exceed configured maximum of 32")
-                .with("max", "32"))
+            Err(refused("downlink_max_retries_invalid", "more attempts than the 32 allowed").with("max", "32"))
         }
         Some(_) => {
             let field = format!("{field}.max_attempts");
@@ -204,13 +203,13 @@ fn require_sendable(downlinks: &[Value], now: OffsetDateTime) -> Result<(), Reje
         let payload = STANDARD.decode(downlink["frm_payload"].as_str().unwrap_or_default()).unwrap_or_default();
         if payload.len() > LONGEST {
             let (length, name) = (payload.len(), "application_downlink_too_long");
-            let message = format!("application downlink payload length `{length}` exceeds maximum `{LONGEST}`");
+            let message = format!("a downlink of `{length}` bytes is longer than `{LONGEST}`");
             return Err(Rejection::new(Code::InvalidArgument, "pkg/networkserver", name, message)
                 .with_value("length", length.into())
                 .with_value("max", LONGEST.into()));
         }
         if downlink["class_b_c"]["absolute_time"].as_str().and_then(value::time).is_some_and(|time| time < now) {
-            let (name, message) = ("downlink_expired", "queued downlink is expired");
+            let (name, message) = ("downlink_expired", "the downlink is for a time that has passed");
             return Err(Rejection::new(Code::FailedPrecondition, "pkg/networkserver", name, message));
         }
     }

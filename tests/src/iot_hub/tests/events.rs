@@ -99,7 +99,7 @@ async fn a_device_that_begins_with_tags_tells_them_when_it_is_created() {
 
 #[tokio::test]
 async fn the_same_events_come_from_rest() {
-    let bench = Bench::start().await;
+    let bench = Bench::start_with(vec![Route::lifecycle(), Route::all_twin_changes()]).await;
     let put = bench.signed("iothubowner", Method::PUT, "/devices/dev1").body(r#"{"deviceId":"dev1"}"#);
     put.send().await.unwrap();
     let patch = bench.signed("iothubowner", Method::PATCH, "/twins/dev1").body(r#"{"tags":{"a":1}}"#);
@@ -127,6 +127,18 @@ async fn a_twin_change_tells_the_submitted_patch() {
         twin_change("updateTwin", &json!({"version": 4, "properties": {"desired": second}})),
     ];
     assert_eq!(all_events(&bench), expected);
+}
+
+#[tokio::test]
+async fn other_peoples_tags_are_not_routed() {
+    let bench = Bench::start_with(vec![Route::twin_changes()]).await;
+    bench.hub.create_device("dev1").unwrap();
+    for tags in [json!({"site": "roof"}), json!({"lorawan": null}), json!({"lorawan": {"devEui": "70B3D57ED0000001"}})]
+    {
+        bench.hub.patch_twin("dev1", json!({"tags": tags})).unwrap();
+    }
+    let body = json!({"version": 5, "tags": {"lorawan": {"devEui": "70B3D57ED0000001"}}});
+    assert_eq!(all_events(&bench), [twin_change("updateTwin", &body)]);
 }
 
 #[tokio::test]

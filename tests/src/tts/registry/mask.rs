@@ -51,7 +51,8 @@ fn refuse<'a>(forbidden: impl Iterator<Item = &'a String>) -> Result<(), Rejecti
         return Ok(());
     }
     let (namespace, name) = ("pkg/rpcmiddleware/validator", "field_mask_paths");
-    let rejection = Rejection::new(Code::InvalidArgument, namespace, name, "forbidden path(s) in field mask");
+    let rejection =
+        Rejection::new(Code::InvalidArgument, namespace, name, "paths that this server does not have in field masks");
     Err(rejection.with_value("forbidden_paths", json!(forbidden)))
 }
 

@@ -106,6 +106,9 @@ impl Registry {
         let before = self.at(server, key).and_then(|before| before.get("created_at")).cloned();
         device["created_at"] = before.unwrap_or_else(|| now.clone().into());
         device["updated_at"] = now.into();
+        if let Some((join_eui, dev_eui)) = self.at(server, key).and_then(euis) {
+            self.owners.remove(&(server, join_eui, dev_eui));
+        }
         if let Some((join_eui, dev_eui)) = euis(&device) {
             self.owners.insert((server, join_eui, dev_eui), key.clone());
         }

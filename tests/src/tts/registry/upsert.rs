@@ -90,10 +90,10 @@ impl Set {
         let ids = &self.device["ids"];
         let missing = |name, message| Err(Rejection::new(Code::InvalidArgument, "pkg/joinserver", name, message));
         if ids.get("join_eui").is_none() {
-            return missing("no_join_eui", "no JoinEUI specified");
+            return missing("no_join_eui", "the device has no JoinEUI");
         }
         if ids.get("dev_eui").is_none_or(|eui| eui == "0000000000000000") {
-            return missing("no_dev_eui", "no DevEUI specified");
+            return missing("no_dev_eui", "the device has no DevEUI");
         }
         self.require_set(&["root_keys.app_key.key"])
     }
