@@ -11,10 +11,10 @@ async fn local(arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[tokio::test]
-async fn one_command_moves_an_uplink_and_a_twin_change_and_checks_itself() {
+async fn one_command_walks_a_device_through_its_life_and_checks_itself() {
     let (code, text) = local(&["--once"]).await;
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("Both arrived."), "{text}");
+    assert!(text.contains("All arrived."), "{text}");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
-//! `cargo run --bin local`: the whole system on this machine, shown by one uplink and one twin change.
+//! `cargo run --bin local`: the whole system on this machine, shown by a device's life from creation to deletion.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
+
+mod walk;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -7,22 +9,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use local::iot_hub::DeviceToCloudMessage;
 use local::stage::{StageOptions, stage};
 use local::storage_queue::Queues;
 use local::system::{Options, StartError, System, WEBHOOK_SECRET};
-use local::tts::messages::Device;
-use local::tts::{self, Delivery, SubmittedEvent};
-use serde_json::{Value, json};
+use local::tts;
+use serde_json::json;
 
-/// Longest a message may take from one end to the other.
-const ARRIVAL: Duration = Duration::from_secs(10);
+use self::walk::{show_message, show_request, walk};
 
-/// Starts IoT Hub, The Things Stack and Functions host stand-ins around the real handler, moves one uplink and one
-/// twin change through, then stays up. Needs no account and no internet.
+/// Starts IoT Hub, The Things Stack and Functions host stand-ins around the real handler, walks a device through its
+/// life, then stays up. Needs no account and no internet.
 #[derive(Parser)]
 struct Arguments {
-    /// Move both messages, check that they arrived, and exit with 0 or 1. Takes any free ports.
+    /// Walk, check that everything arrived, and exit with 0 or 1. Takes any free ports.
     #[arg(long)]
     once: bool,
     /// Port of the Functions host, where webhooks arrive.
@@ -52,7 +51,6 @@ impl Arguments {
             retry_time_scale: 1.0,
             queues: Queues::in_memory(),
             release: self.release,
-            settings: [("TTS_DELIVERY".to_owned(), "package".to_owned())].into(),
             ..Options::default()
         }
     }
@@ -122,72 +120,6 @@ fn advice(reason: &StartError) -> &'static str {
     }
 }
 
-/// One message each way.
-async fn walk(system: &System) -> Result<(), String> {
-    let device = Device::new(system.tts.application_id(), "sensor-1");
-    let uplink = device.uplink(2, 17, &[1, 2, 3]);
-    println!("\n1. An uplink: The Things Stack → webhook → handler → IoT Hub");
-    let delivery = system.tts.send(&system.webhook, &uplink).await;
-    let Delivery::Answered { url, status: 200, body } = delivery else {
-        return Err(format!("the webhook was not delivered: {delivery:?}"));
-    };
-    println!("   POST {url} → 200 {body}");
-    let messages = system.iot_hub.wait_for_messages(1, ARRIVAL).await?;
-    show_message(&messages[0]);
-    check_message(&messages[0], &uplink)?;
-    println!("   The device was created on first sight; the registry now has {:?}", system.iot_hub.devices());
-
-    println!("\n2. A twin change: IoT Hub → Event Hub → handler → The Things Stack");
-    let desired = json!({"decodedPayload": {"led": "on"}});
-    println!("   desired properties of sensor-1 := {desired}");
-    let patch = json!({"properties": {"desired": desired}});
-    system.iot_hub.patch_twin("sensor-1", patch).map_err(|reason| format!("the twin was not changed: {reason:?}"))?;
-    // The device's creation was the first event.
-    let events = system.tts.wait_for_submitted(2, ARRIVAL).await?;
-    events.iter().for_each(show_event);
-    check_events(&events, &desired)?;
-    println!("\nBoth arrived.");
-    Ok(())
-}
-
-fn show_message(message: &DeviceToCloudMessage) {
-    println!("   IoT Hub has a device-to-cloud message of {}:", message.device_id);
-    for (name, value) in &message.system_properties {
-        println!("     system       {name} = {value}");
-    }
-    for (name, value) in &message.properties {
-        println!("     application  {name} = {value}");
-    }
-    println!("     body         {}", String::from_utf8_lossy(&message.body));
-}
-
-fn show_event(event: &SubmittedEvent) {
-    println!("   The Things Stack has an event of {}:", event.device_id);
-    println!("     properties   {}", Value::Object(event.properties.clone()));
-    println!("     body         {}", event.body);
-}
-
-fn check_message(message: &DeviceToCloudMessage, uplink: &Value) -> Result<(), String> {
-    let body: Value =
-        serde_json::from_slice(&message.body).map_err(|reason| format!("the body is not JSON: {reason}"))?;
-    let same = |path: &str| body.pointer(path) == uplink.pointer(path);
-    if message.device_id != "sensor-1" || !same("/uplink_message/frm_payload") || !same("/end_device_ids") {
-        return Err(format!("IoT Hub has another message than the one sent, {body}"));
-    }
-    Ok(())
-}
-
-fn check_events(events: &[SubmittedEvent], desired: &Value) -> Result<(), String> {
-    let op_types: Vec<_> = events.iter().map(|event| event.properties["opType"].as_str().unwrap_or_default()).collect();
-    if op_types != ["createDeviceIdentity", "updateTwin"] {
-        return Err(format!("The Things Stack has events {op_types:?}, expected the creation and the twin change"));
-    }
-    if events[1].body["properties"]["desired"]["decodedPayload"] != desired["decodedPayload"] {
-        return Err(format!("the twin change arrived as {}", events[1].body));
-    }
-    Ok(())
-}
-
 /// Where everything is, and how to send something of one's own.
 fn describe(system: &System) -> std::io::Result<()> {
     let ca_file = PathBuf::from("target").join("local-ca.pem");
@@ -218,19 +150,24 @@ fn describe(system: &System) -> std::io::Result<()> {
     Ok(())
 }
 
+/// How often it is looked whether The Things Stack's API was called.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Shows what arrives until Ctrl-C.
 async fn stay_up(system: &System) {
-    let (mut messages, mut events) = (system.iot_hub.messages().len(), system.tts.submitted().len());
-    let long = Duration::from_secs(24 * 60 * 60);
+    let (mut messages, mut requests) = (system.iot_hub.messages().len(), system.tts.requests().len());
+    let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
-            Ok(all) = system.iot_hub.wait_for_messages(messages + 1, long) => {
+            Ok(all) = system.iot_hub.wait_for_messages(messages + 1, Duration::MAX) => {
                 all[messages..].iter().for_each(show_message);
                 messages = all.len();
             }
-            Ok(all) = system.tts.wait_for_submitted(events + 1, long) => {
-                all[events..].iter().for_each(show_event);
-                events = all.len();
+            _ = look.tick() => {
+                for request in system.tts.requests().iter().skip(requests).take_while(|request| request.status != 0) {
+                    show_request(request);
+                    requests += 1;
+                }
             }
             _ = tokio::signal::ctrl_c() => return,
         }
