@@ -9,6 +9,7 @@ use crate::iot_hub::DeviceToCloudMessage;
 use crate::iot_hub::event::HubEvent;
 use crate::secret::Secret;
 use crate::tts::Message;
+use crate::tts::id::EndDeviceIds;
 use crate::uplink::mapping::{Sender, device_id_from, message_from};
 
 /// Journey 1's mapping.
@@ -31,6 +32,14 @@ pub fn device_to_cloud_message(
 #[must_use]
 pub fn as_of_now(event: HubEvent, twin: Option<&Value>) -> Option<HubEvent> {
     crate::hub_event::as_of_now::as_of_now(event, twin)
+}
+
+/// What the ordinary API would be asked to do for an event, given the device's twin: reads its tags and its downlink.
+///
+/// # Errors
+/// When they will never be taken.
+pub fn ask_the_api(event: &HubEvent, ids: &EndDeviceIds, twin: &Value) -> Result<(), String> {
+    crate::hub_event::by_api::read(event, ids, twin)
 }
 
 /// A shared access signature.

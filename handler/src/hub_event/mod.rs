@@ -1,7 +1,7 @@
 //! Journey 2: IoT Hub's lifecycle and twin-change events go to The Things Stack.
 
 pub(crate) mod as_of_now;
-mod by_api;
+pub(crate) mod by_api;
 mod by_package;
 mod delivery;
 mod submitted;

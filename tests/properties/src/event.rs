@@ -2,10 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use handler::fuzzing::as_of_now;
+use handler::fuzzing::{as_of_now, ask_the_api};
 use handler::iot_hub::event::{HubEvent, Recognised};
 use handler::parking::HubEventOriginal;
-use handler::tts::package::PackageEvent;
+use handler::tts::id::EndDeviceIds;
 use serde_json::{Map, Value};
 
 use crate::json_text::has_member;
@@ -48,7 +48,9 @@ pub fn event(input: &[u8]) {
         let Some(now) = as_of_now(again.clone(), twin) else { continue };
         assert_eq!((&now.device_id, &now.properties["opType"]), (&event.device_id, &event.properties["opType"]));
         assert!(now.body.get().starts_with('{'), "a twin or a twin patch");
-        let _ = PackageEvent::new("plant-a", &now.device_id, now.body, now.properties);
+        if let (Ok(ids), Some(twin)) = (EndDeviceIds::new("plant-a", &now.device_id), twin) {
+            let _ = ask_the_api(&now, &ids, twin);
+        }
     }
 }
 

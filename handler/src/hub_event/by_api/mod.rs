@@ -185,6 +185,22 @@ impl ByApi<'_> {
     }
 }
 
+/// Reads all of an event that is going to be carried out, without carrying it out.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read(event: &HubEvent, ids: &EndDeviceIds, twin: &Value) -> Result<(), String> {
+    let Some(Request::Change(change)) = Request::of(event) else { return Ok(()) };
+    if let (Some(_), Some(tags)) = (&change.tags, lorawan_tags(twin)) {
+        let device = tags::end_device_from(ids.clone(), tags)?.device;
+        let applied = applied::Applied::of(&device, &crate::secret::Secret::new("key"));
+        assert_eq!(applied::Applied::from_text(&applied.to_text()), applied, "it is remembered");
+    }
+    if let Some(desired) = &change.downlink {
+        let downlink = desired.downlink(twin)?;
+        assert!(downlink.correlation_id.len() <= 100, "The Things Stack's limit");
+    }
+    Ok(())
+}
+
 /// Whether the tags an event brings are those of the twin still. If not, a newer event brings those.
 fn is_current(patch: &Value, twin: &Value) -> bool {
     let now = &twin["tags"]["lorawan"];

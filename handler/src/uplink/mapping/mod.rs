@@ -35,8 +35,8 @@ impl Mark {
 
 /// Who sent a message: what it says itself, else what the webhook's path says.
 pub(crate) struct Sender {
-    pub(super) device_id: Option<String>,
-    pub(super) application_id: Option<String>,
+    pub(crate) device_id: Option<String>,
+    pub(crate) application_id: Option<String>,
 }
 
 impl Sender {

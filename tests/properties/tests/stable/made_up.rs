@@ -59,7 +59,7 @@ const MESSAGE: [&str; 16] = [
     "~uplink_token",
     "~app_s_key",
 ];
-const TWIN: [&str; 14] = [
+const TWIN: [&str; 22] = [
     "deviceId",
     "opType",
     "version",
@@ -74,6 +74,14 @@ const TWIN: [&str; 14] = [
     "~appKey",
     "nwk_s_enc_key",
     "lorawan",
+    "devEui",
+    "versionIdentifiers",
+    "rawDownlink",
+    "decodedPayload",
+    "fPort",
+    "framePayload",
+    "classBC",
+    "gateways",
 ];
 const ITEM: [&str; 10] = [
     "kind",
