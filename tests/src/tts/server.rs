@@ -1,6 +1,7 @@
 //! The HTTP server: accepts, reads, records, and lets faults strike before the API answers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::Response;
@@ -58,9 +59,9 @@ impl State {
 }
 
 impl State {
-    fn take(&self, events: Vec<SubmittedEvent>, is_answered: bool) {
+    fn take(&self, events: Vec<SubmittedEvent>, is_answered: bool, arrived: Instant) {
         match &self.options.observer {
-            Some(observer) => observer.submitted(events, is_answered),
+            Some(observer) => observer.submitted(events, is_answered, arrived),
             None => self.submitted.send_modify(|submitted| submitted.extend(events)),
         }
     }
@@ -104,6 +105,7 @@ async fn serve_connection(stream: TcpStream, state: Arc<State>) {
 }
 
 async fn answer(state: &State, request: hyper::Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
+    let arrived = Instant::now();
     let (parts, body) = request.into_parts();
     let index = record(state, &parts);
     let body = match Limited::new(body, BODY_LIMIT).collect().await {
@@ -120,13 +122,14 @@ async fn answer(state: &State, request: hyper::Request<Incoming>) -> Result<Resp
         observer.spoiled(&body, &interference.met);
     }
     tokio::time::sleep(interference.delay).await;
-    interfered(state, index, interference, || api::answer(state, &parts, &body))
+    interfered(state, index, arrived, interference, || api::answer(state, &parts, &body))
 }
 
 /// What a request gets if the faults it met let it through, or what they make of it.
 fn interfered(
     state: &State,
     index: usize,
+    arrived: Instant,
     interference: Interference,
     answer: impl FnOnce() -> Result<Accepted, Rejection>,
 ) -> Result<Response<Full<Bytes>>, Reset> {
@@ -137,7 +140,7 @@ fn interfered(
     };
     let is_answered = interference.outcome.is_none();
     let answer = accepted.map(|Accepted(events)| {
-        state.take(events, is_answered);
+        state.take(events, is_answered, arrived);
         response(200, "{}".to_owned())
     });
     if is_answered { Ok(finish(state, index, answer)) } else { Err(Reset) }
