@@ -10,6 +10,7 @@ mod host_contract;
 mod hub_events;
 mod ledger;
 mod parking;
+mod redelivery;
 mod settings;
 mod try_it;
 mod uplink;
