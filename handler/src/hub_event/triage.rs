@@ -78,11 +78,7 @@ pub(super) fn package_event_from(event: HubEvent, application_id: &str) -> Resul
 }
 
 fn place(partition_id: Option<&str>, event: &TriggerEvent) -> Option<Place> {
-    Some(Place {
-        partition_id: partition_id?.to_owned(),
-        sequence_number: event.sequence_number?,
-        enqueued_time: event.enqueued_time.clone()?,
-    })
+    Some(Place::new(partition_id?, event.sequence_number?, event.enqueued_time.as_deref()?))
 }
 
 impl Triage {
