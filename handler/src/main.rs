@@ -21,6 +21,10 @@ const EX_SOFTWARE: u8 = 70;
 /// How long invocations in flight may take after a signal.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Threads beside the one that does everything: names are looked up there. Many cost memory, and a burst of new
+/// connections asks for the same name.
+const LOOKUPS: usize = 4;
+
 /// Azure Functions custom handler between The Things Stack and Azure IoT Hub. Without a command it serves the
 /// Functions host on FUNCTIONS_CUSTOMHANDLER_PORT.
 #[derive(Parser)]
@@ -60,7 +64,8 @@ fn check_config() -> ExitCode {
 
 fn serve() -> ExitCode {
     log_to_stdout();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(LOOKUPS).build()
+    {
         Ok(runtime) => runtime,
         Err(reason) => return fault(&format!("cannot start the asynchronous runtime: {reason}")),
     };

@@ -50,7 +50,7 @@ pub(crate) async fn receive(app: &App, envelope: &Bytes) -> Response {
             return invocation::done("unreadable item dead-lettered", &queues);
         }
     };
-    match try_for_a_while(app, &item).await {
+    match try_for_a_while(app, &item, message.dequeue_count > 1).await {
         Ok(()) => {
             let (device_id, trace) = (item.device_id.as_deref(), item.trace.as_deref());
             tracing::info!(device_id, first_trace = trace, first_seen = item.first_seen, "parked item redelivered");
@@ -65,8 +65,9 @@ pub(crate) async fn receive(app: &App, envelope: &Bytes) -> Response {
     }
 }
 
-/// Delivers the item, waiting for its not-before time and as the peer says, if that does not take too long.
-async fn try_for_a_while(app: &App, item: &Item) -> Result<(), Undelivered> {
+/// Delivers the item, waiting for its not-before time and as the peer says, if that does not take too long. Of a
+/// repeated item nobody knows how far earlier tries came.
+async fn try_for_a_while(app: &App, item: &Item, mut is_repeated: bool) -> Result<(), Undelivered> {
     let give_up = Instant::now() + PATIENCE;
     let spread = |wait: Duration| wait.mul_f64(1.0 + fastrand::f64() / 4.0);
     let wait = spread(item.wait_from(now()));
@@ -75,10 +76,11 @@ async fn try_for_a_while(app: &App, item: &Item) -> Result<(), Undelivered> {
     }
     sleep(wait).await;
     loop {
-        let error = match deliver(app, item).await {
+        let error = match deliver(app, item, is_repeated).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
+        is_repeated = true;
         match error.retry() {
             Some(Retry::After(wait)) if spread(wait) <= LONGEST_WAIT && Instant::now() < give_up => {
                 sleep(spread(wait)).await;
@@ -90,18 +92,18 @@ async fn try_for_a_while(app: &App, item: &Item) -> Result<(), Undelivered> {
     }
 }
 
-async fn deliver(app: &App, item: &Item) -> Result<(), Error> {
+async fn deliver(app: &App, item: &Item, is_repeated: bool) -> Result<(), Error> {
     let deadline = Instant::now() + ATTEMPT;
     match item.kind {
         Kind::Uplink => uplink::redeliver(app, item, deadline).await,
-        Kind::HubEvent => hub_event::redeliver(app, item, deadline).await,
+        Kind::HubEvent => hub_event::redeliver(app, item, is_repeated, deadline).await,
     }
 }
 
 /// Dead-letters what will never succeed, parks anew what has to wait for tomorrow, and fails the invocation otherwise.
 fn undelivered(item: Item, message: &QueueMessage, error: &Error) -> Response {
     let device_id = item.device_id.clone();
-    let attempts = item.attempts + message.dequeue_count;
+    let attempts = item.attempts.saturating_add(message.dequeue_count);
     let is_transient = error.is_transient();
     if is_transient && error.retry() != Some(Retry::NextDay) {
         tracing::warn!(device_id, attempts, kind = error.kind(), "parked item not redelivered yet: {error}");
@@ -117,5 +119,22 @@ fn undelivered(item: Item, message: &QueueMessage, error: &Error) -> Response {
         }
         // Its reason has grown beyond the queue message; the item stays where it is.
         Err(too_large) => invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &too_large.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_that_somebody_forged_do_not_overflow() {
+        let text = format!(
+            r#"{{"kind":"uplink","reason":"","error":"","first_seen":"","attempts":{},"original":{{}}}}"#,
+            u64::MAX
+        );
+        let item = Item::decode(&text).unwrap();
+        let message = QueueMessage { text, dequeue_count: 7 };
+        let answer = undelivered(item, &message, &Error::Malformed("because".to_owned()));
+        assert_eq!(answer.status(), StatusCode::OK, "it is dead-lettered");
     }
 }

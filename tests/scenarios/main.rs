@@ -11,6 +11,7 @@ mod host_contract;
 mod hub_events;
 mod ledger;
 mod parking;
+mod redelivery;
 mod registration;
 mod registration_refused;
 mod settings;

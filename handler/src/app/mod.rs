@@ -63,7 +63,7 @@ pub fn router(app: App) -> Router {
         .route(
             "/uplink",
             post(async |State(app): State<Arc<App>>, headers: HeaderMap, Envelope(envelope): Envelope| {
-                uplink::receive(&app, header(&headers, TRACE), &envelope).await
+                uplink::receive(&app, header(&headers, TRACE), envelope).await
             }),
         )
         .route(

@@ -4,6 +4,7 @@ pub(crate) mod as_of_now;
 pub(crate) mod by_api;
 mod by_package;
 mod delivery;
+mod redelivery;
 mod submitted;
 mod triage;
 
@@ -12,26 +13,20 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::Value;
-use tokio::time::Instant;
 
+pub(crate) use self::redelivery::redeliver;
 pub(crate) use self::submitted::Submitted;
 
-use self::as_of_now::as_of_now;
 use self::by_api::{ByApi, Request};
-use self::by_package::package_event_from;
 use self::delivery::Delivery;
 use self::triage::{Triage, triage};
 use crate::app::{App, now};
-use crate::error::{Error, Peer};
+use crate::error::Error;
 use crate::invocation::{self, QueueOutputs, TriggerEvent};
-use crate::iot_hub::DeviceId;
-use crate::iot_hub::event::{HubEvent, Operation, Recognised};
+use crate::iot_hub::event::{HubEvent, Recognised};
 use crate::parking::{HubEventOriginal, Item, Kind};
 use crate::settings::OnDeviceDeletion;
 use crate::tts::TheThingsStack;
-use crate::tts::id::EndDeviceIds;
-use crate::tts::package::{Package, Submission};
 
 /// How long a batch may take; with one more request it stays below the host's `functionTimeout` of five minutes, after
 /// which the host would kill the handler and move on.
@@ -145,69 +140,4 @@ fn item(partition_id: Option<String>, source: TriggerEvent, error: &Error, trace
     let original = HubEventOriginal::new(partition_id, sequence_number, source.properties, &source.body);
     let encoded = encode(&original).or_else(|_| encode(&original.without_body(bytes)));
     encoded.map_err(|too_large| tracing::error!(device_id, sequence_number, "hub event lost: {too_large}")).ok()
-}
-
-/// Submits a parked event again, as of now: keys are read anew, and what newer changes have overtaken is left out.
-///
-/// # Errors
-/// As at the first time.
-pub(crate) async fn redeliver(app: &App, item: &Item, deadline: Instant) -> Result<(), Error> {
-    let unreadable = |reason: String| Error::Malformed(format!("the parked event cannot be read: {reason}"));
-    let original = item.original().map_err(|reason| unreadable(reason.to_string()))?;
-    let original: HubEventOriginal =
-        serde_json::from_str(&original).map_err(|reason| unreadable(reason.to_string()))?;
-    let body = original.body.ok_or_else(|| unreadable("its body is not a twin".to_owned()))?;
-    let event = match HubEvent::recognise(Value::Object(body).to_string().as_bytes(), &original.properties) {
-        Ok(Recognised::Event(event)) => event,
-        Ok(Recognised::Ignored(_)) => return Ok(()),
-        Err(reason) => return Err(unreadable(reason)),
-    };
-    let device_id = DeviceId::new(&event.device_id).map_err(Error::Malformed)?;
-    let ids = app.settings.device_ids.in_tts(&event.device_id).map_err(Error::Malformed)?;
-    match &app.tts {
-        TheThingsStack::Package(package) => submit_late(app, package, &ids, &device_id, event, deadline).await,
-        TheThingsStack::Api(api) => ByApi { app, api }.carry_out_late(&ids, &device_id, event, deadline).await,
-    }
-}
-
-/// Submits a parked event to the package.
-async fn submit_late(
-    app: &App,
-    package: &Package,
-    ids: &EndDeviceIds,
-    device_id: &DeviceId,
-    event: HubEvent,
-    deadline: Instant,
-) -> Result<(), Error> {
-    let twin = app.iot_hub.twin(device_id, deadline).await?;
-    let Some(event) = as_of_now(event, twin.as_ref()) else {
-        tracing::info!(device_id = device_id.as_str(), "parked event left out: newer changes have overtaken it");
-        return Ok(());
-    };
-    submit(package, ids, &event).await?;
-    if event.operation == Operation::Deleted {
-        announce_again(app, package, ids, device_id, deadline).await?;
-    }
-    Ok(())
-}
-
-/// A device created anew while its late deletion was under way may have been deleted with it.
-async fn announce_again(
-    app: &App,
-    package: &Package,
-    ids: &EndDeviceIds,
-    device_id: &DeviceId,
-    deadline: Instant,
-) -> Result<(), Error> {
-    match app.iot_hub.twin(device_id, deadline).await?.and_then(|twin| HubEvent::of_tags(device_id, &twin)) {
-        Some(event) => submit(package, ids, &event).await,
-        None => Ok(()),
-    }
-}
-
-async fn submit(package: &Package, ids: &EndDeviceIds, event: &HubEvent) -> Result<(), Error> {
-    match package.submit(ids.application_id(), &[package_event_from(event, ids)]).await? {
-        Submission::Accepted => Ok(()),
-        Submission::Rejected(reason) => Err(Error::Refused { peer: Peer::Tts, what: reason.to_string() }),
-    }
 }

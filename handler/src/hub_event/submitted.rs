@@ -1,20 +1,29 @@
 //! Which events this process has lately submitted, so that a repeated batch does not submit them again. It only saves
 //! work: an event forgotten here is submitted twice, which at-least-once delivery may do anyway.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use lru::LruCache;
 
-/// Events remembered: several of the largest batches on every partition.
-const CAPACITY: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
+/// Events remembered: several of the largest batches that `host.json` allows, on each of 32 partitions.
+const CAPACITY: NonZeroUsize = NonZeroUsize::new(16_000).unwrap();
 
-/// An event's place in the Event Hub. The time tells it from an event of a hub made anew under the same name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// An event's place in the Event Hub, small enough to remember many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
-    pub(crate) partition_id: String,
-    pub(crate) sequence_number: i64,
-    pub(crate) enqueued_time: String,
+    sequence_number: i64,
+    /// Of the partition, and of the time, which tells an event from one of a hub made anew under the same name.
+    hash: u64,
+}
+
+impl Place {
+    pub(crate) fn new(partition_id: &str, sequence_number: i64, enqueued_time: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (partition_id, enqueued_time).hash(&mut hasher);
+        Self { sequence_number, hash: hasher.finish() }
+    }
 }
 
 /// The places of events submitted.

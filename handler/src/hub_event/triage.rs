@@ -119,11 +119,7 @@ fn sorted(
 }
 
 fn place(partition_id: Option<&str>, event: &TriggerEvent) -> Option<Place> {
-    Some(Place {
-        partition_id: partition_id?.to_owned(),
-        sequence_number: event.sequence_number?,
-        enqueued_time: event.enqueued_time.clone()?,
-    })
+    Some(Place::new(partition_id?, event.sequence_number?, event.enqueued_time.as_deref()?))
 }
 
 #[cfg(test)]

@@ -77,9 +77,7 @@ impl HubEvent {
             }
         }
     }
-}
 
-impl HubEvent {
     /// The change that would bring a twin's tags as they are; `None` without tags.
     #[must_use]
     pub fn of_tags(device_id: &DeviceId, twin: &Value) -> Option<Self> {
@@ -95,6 +93,25 @@ impl HubEvent {
             body: to_raw_value(&json!({"version": twin["version"], "tags": tags})).ok()?,
             properties: properties.as_object()?.clone(),
         })
+    }
+
+    /// The deletion of a device that is gone.
+    ///
+    /// # Panics
+    /// Never: a device id is text.
+    #[must_use]
+    pub fn of_deletion(device_id: &DeviceId) -> Self {
+        let properties = [
+            ("deviceId", device_id.as_str()),
+            ("opType", "deleteDeviceIdentity"),
+            ("iothub-message-schema", "deviceLifecycleNotification"),
+        ];
+        Self {
+            operation: Operation::Deleted,
+            device_id: device_id.to_string(),
+            body: to_raw_value(&json!({"deviceId": device_id.as_str()})).expect("text is JSON"),
+            properties: properties.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect(),
+        }
     }
 }
 

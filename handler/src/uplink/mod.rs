@@ -15,7 +15,7 @@ use self::parking::kept;
 use crate::app::{App, now};
 use crate::error::Error;
 use crate::invocation::{self, QueueOutputs};
-use crate::iot_hub::DeviceId;
+use crate::iot_hub::{DeviceId, DeviceToCloudMessage};
 use crate::parking::{Item, UplinkOriginal};
 use crate::tts::{Message, webhook};
 
@@ -39,7 +39,7 @@ enum Outcome {
 }
 
 /// Function `uplink`: takes one message and answers its sender. 2xx means that IoT Hub has the message, or a queue.
-pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) -> Response {
+pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: Bytes) -> Response {
     let deadline = Instant::now() + app.settings.webhook_answer_within.saturating_sub(KEEPING);
     let (status, body, queues) = match deliver(app, trace, envelope, deadline).await {
         Ok(Outcome::Delivered { message_id }) => {
@@ -64,32 +64,24 @@ pub(crate) fn answer_failed(error: &Error) -> Response {
     invocation::http_output(error.status(), &body, QueueOutputs::default())
 }
 
-async fn deliver(app: &App, trace: Option<String>, envelope: &Bytes, deadline: Instant) -> Result<Outcome, Error> {
-    let logged = |device_id: Option<&str>, error: Error| {
-        error.log(device_id);
-        error
+async fn deliver(app: &App, trace: Option<String>, envelope: Bytes, deadline: Instant) -> Result<Outcome, Error> {
+    let mapped = mapped(app, &envelope)?;
+    // While the hub is waited for, of all that was read there is only the message.
+    drop(envelope);
+    let (message, message_type) = match mapped {
+        Mapped::Message(message, message_type) => (message, message_type),
+        Mapped::Filtered { message_type } => return Ok(Outcome::Filtered { message_type }),
     };
-    let request = invocation::http_request(envelope).map_err(|error| logged(None, error))?;
-    webhook::authenticate(&request, &app.settings.webhook_secrets).map_err(|error| logged(None, error))?;
-    let message = webhook::body(&request).and_then(Message::parse).map_err(|error| logged(None, error))?;
-    if !app.settings.webhook_message_types.includes(&message.message_type) {
-        return Ok(Outcome::Filtered { message_type: message.message_type.into_owned() });
-    }
-    let sender = Sender::of(&message, &request);
-    let message_type = message.message_type.to_string();
-    let device_id = device_id_from(&sender, &app.settings.device_ids)
-        .map_err(|error| logged(sender.device_id.as_deref(), error))?;
-    let message = message_from(&message, sender, device_id.clone(), &[])
-        .map_err(|error| logged(Some(device_id.as_str()), error))?;
     let Err(error) = app.iot_hub.send(&message, deadline).await else {
         tracing::debug!(
-            device_id = device_id.as_str(),
+            device_id = message.device_id.as_str(),
             message_id = message.message_id,
             "message delivered to IoT Hub"
         );
         return Ok(Outcome::Delivered { message_id: message.message_id });
     };
-    let error = logged(Some(device_id.as_str()), error);
+    let device_id = message.device_id.clone();
+    error.log(Some(device_id.as_str()));
     match kept(message, &message_type, &error, trace, now()) {
         Ok(queues) => Ok(Outcome::Kept { error, queues }),
         // Too large for a queue: not acknowledged, so that the sender knows.
@@ -98,6 +90,33 @@ async fn deliver(app: &App, trace: Option<String>, envelope: &Bytes, deadline: I
             Err(error)
         }
     }
+}
+
+/// What a webhook's message becomes, with its type.
+enum Mapped {
+    Message(DeviceToCloudMessage, String),
+    Filtered { message_type: String },
+}
+
+/// Reads, checks and maps a message; logs why it cannot.
+fn mapped(app: &App, envelope: &Bytes) -> Result<Mapped, Error> {
+    let logged = |device_id: Option<&str>, error: Error| {
+        error.log(device_id);
+        error
+    };
+    let request = invocation::http_request(envelope).map_err(|error| logged(None, error))?;
+    webhook::authenticate(&request, &app.settings.webhook_secrets).map_err(|error| logged(None, error))?;
+    let message = webhook::body(&request).and_then(Message::parse).map_err(|error| logged(None, error))?;
+    let message_type = message.message_type.to_string();
+    if !app.settings.webhook_message_types.includes(&message_type) {
+        return Ok(Mapped::Filtered { message_type });
+    }
+    let sender = Sender::of(&message, &request);
+    let device_id = device_id_from(&sender, &app.settings.device_ids)
+        .map_err(|error| logged(sender.device_id.as_deref(), error))?;
+    let message = message_from(&message, sender, device_id.clone(), &[])
+        .map_err(|error| logged(Some(device_id.as_str()), error))?;
+    Ok(Mapped::Message(message, message_type))
 }
 
 /// Delivers a parked message again, marked as redelivered: it comes late, and others may have overtaken it.

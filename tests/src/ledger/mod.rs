@@ -16,12 +16,20 @@
 //!
 //! **Reordered** is an event that arrives for the first time behind a newer value of the same desired property, behind
 //! its device's deletion, or, being a deletion, behind a new creation of a device that still exists. (Tags have no
-//! versions, and a late event shows them as they are then: of them only the last word counts.) An event that came
-//! alone, as redelivered ones do, is counted as raced instead: between reading the twin and the submission the device
-//! may change again; what is left behind must be right all the same. **Misversioned** is a desired value that arrives
-//! under a `$version` above its own, since newer values would then look older. **Stale** is a value whose last arrival
-//! is not the hub's current one although that lies in no queue. **Leaked** is a known secret in a queue message, log
-//! line, health answer or device-to-cloud message; queues are looked into every second and at the end.
+//! versions, and a late event shows them as they are then: of them only the last word counts.) Events of the handler's
+//! own, by which it puts right what came too late, are **corrections**: they speak of the present, so their tags must
+//! not come behind newer ones either, nor their deletions while the device exists.
+//!
+//! The window that remains is explained: redelivery submits events one by one, and between reading the twin and the
+//! submission the device may change again. So what comes alone and too late is counted as **raced** instead, but only
+//! if what first made it out of date reached the hub after the request had arrived, or less than 250 milliseconds
+//! before. What it leaves behind must be right all the same, with one exception: a desired value that raced is not
+//! sent again, since that would be a second downlink.
+//!
+//! **Misversioned** is a desired value that arrives under a `$version` above its own, since newer values would then
+//! look older. **Stale** is a value whose last arrival is not the hub's current one although that lies in no queue.
+//! **Leaked** is a known secret in a queue message, log line, health answer or device-to-cloud message; queues are
+//! looked into every second and at the end.
 
 mod books;
 mod change;

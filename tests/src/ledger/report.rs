@@ -59,10 +59,12 @@ impl fmt::Display for Report {
         writeln!(formatter, "  answers: {}", listed(&balance.answers))?;
         writeln!(formatter, "  faults injected: {}", listed(&self.injected))?;
         writeln!(formatter, "  requests spoiled: {}", listed(&balance.met))?;
+        let Balance { duplicate_messages, repeated_events, overtaken, raced_events, corrections, .. } = balance;
         writeln!(
             formatter,
-            "  restarts: {}; duplicate messages: {}; repeated events: {}; overtaken events: {}; raced events: {}",
-            self.restarts, balance.duplicate_messages, balance.repeated_events, balance.overtaken, balance.raced_events
+            "  restarts: {}; duplicate messages: {duplicate_messages}; repeated events: {repeated_events}; overtaken \
+             events: {overtaken}; raced events: {raced_events}; corrections: {corrections}",
+            self.restarts
         )?;
         writeln!(formatter, "  batches given up by the host: {}", listed(&self.batches_given_up))?;
         if !balance.is_even() {

@@ -62,7 +62,8 @@ async fn accepted_events_are_kept_in_order_and_awaited() {
 struct Notes(Mutex<Vec<String>>);
 
 impl Observer for Notes {
-    fn submitted(&self, events: Vec<SubmittedEvent>, is_answered: bool) {
+    fn submitted(&self, events: Vec<SubmittedEvent>, is_answered: bool, arrived: Instant) {
+        assert!(arrived.elapsed() < Duration::from_secs(60));
         state::locked(&self.0).push(format!("{} {is_answered}", events[0].device_id));
     }
 

@@ -147,7 +147,7 @@ async fn faults_are_aimed() {
 struct Notes(Mutex<Vec<String>>);
 
 impl Observer for Notes {
-    fn submitted(&self, _: Vec<SubmittedEvent>, _: bool) {}
+    fn submitted(&self, _: Vec<SubmittedEvent>, _: bool, _: std::time::Instant) {}
 
     fn spoiled(&self, _: &[u8], _: &[Effect]) {}
 

@@ -1,6 +1,7 @@
 //! Somebody who watches what is accepted, so that the stand-in need not remember everything itself.
 
 use std::fmt;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -10,8 +11,8 @@ use super::route::Server;
 
 /// Sees what is accepted and what faults do. Nothing is answered if the connection is to end before an answer.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// The package accepted these events, in this order.
-    fn submitted(&self, events: Vec<SubmittedEvent>, is_answered: bool);
+    /// The package accepted these events, in this order. The request had arrived at that instant: whatever it waited for since, it cannot know more.
+    fn submitted(&self, events: Vec<SubmittedEvent>, is_answered: bool, arrived: Instant);
 
     /// Faults met a request with this body.
     fn spoiled(&self, body: &[u8], effects: &[Effect]);

@@ -74,6 +74,7 @@ async fn serve_connection(stream: TcpStream, state: Arc<State>, port: Port) {
 }
 
 async fn answer(state: &State, port: Port, request: hyper::Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
+    let arrived = Instant::now();
     let (parts, body) = request.into_parts();
     let index = record(state, &parts);
     let body = match Limited::new(body, BODY_LIMIT).collect().await {
@@ -97,7 +98,7 @@ async fn answer(state: &State, port: Port, request: hyper::Request<Incoming>) ->
     }
     tokio::time::sleep(interference.delay).await;
     let answer = || if server.is_some() { api::answer(state, &parts, &body) } else { Err(Rejection::no_route()) };
-    let mut response = interfered(state, index, interference, answer)?;
+    let mut response = interfered(state, index, arrived, interference, answer)?;
     quota.into_iter().for_each(|quota| quota.show(&mut response));
     Ok(response)
 }
@@ -124,6 +125,7 @@ fn event_count(parts: &Parts, devices: &[String]) -> usize {
 fn interfered(
     state: &State,
     index: usize,
+    arrived: Instant,
     interference: Interference,
     answer: impl FnOnce() -> Result<Accepted, Rejection>,
 ) -> Result<Response<Full<Bytes>>, Reset> {
@@ -134,7 +136,7 @@ fn interfered(
     };
     let is_answered = interference.outcome.is_none();
     let answer = accepted.map(|Accepted { answer, deed }| {
-        deeds::tell(state, deed, is_answered);
+        deeds::tell(state, deed, is_answered, arrived);
         response(200, answer.to_string())
     });
     if is_answered { Ok(finish(state, index, answer)) } else { Err(Reset) }

@@ -29,8 +29,10 @@ pub struct Balance {
     pub duplicate_messages: u64,
     /// Further arrivals of events at The Things Stack, those within the explained window included.
     pub repeated_events: u64,
-    /// Events out of order because their redelivery was under way while the device changed again.
+    /// Values and deletions out of order because their redelivery was under way while the device changed again.
     pub raced_events: u64,
+    /// Events of the handler's own, which put such races right.
+    pub corrections: u64,
     /// Webhook requests by what became of them.
     pub answers: BTreeMap<String, u64>,
     /// Requests spoiled by each fault.
@@ -119,6 +121,7 @@ impl Books {
         balance.duplicate_messages = pages.uplinks.duplicates;
         balance.repeated_events = pages.events.repeated;
         balance.raced_events = pages.events.raced;
+        balance.corrections = pages.events.corrections;
         balance.answers = pages.answers.clone();
         balance.met = pages.met.iter().map(|(name, count)| (name.text(), *count)).collect();
         balance.breaches = pages.breaches.counts.clone();

@@ -1,49 +1,23 @@
 //! The account of every hub event: what it changed, and when The Things Stack saw it.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use super::super::change::{KEYS, name, values};
-use super::super::queues::Held;
+use super::super::change::{KEYS, values};
 use super::super::uplink::device_number;
-use super::fate::Fate;
-use super::history::Subject;
-use super::mirror::{Arrival, Mirror};
-
-/// The change numbers an event carries, key by key.
-pub(in crate::ledger) type Values = [Option<u32>; KEYS];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operation {
-    Create,
-    Update,
-    Delete,
-}
-
-/// One event as the hub sent it, and its arrivals.
-#[derive(Debug)]
-pub(super) struct Event {
-    pub(super) device: u32,
-    pub(super) operation: Operation,
-    /// Counts the creations of its device.
-    pub(super) incarnation: u32,
-    pub(super) values: Values,
-    /// `$version` of the desired properties it sets.
-    version: Option<u64>,
-    arrivals: u32,
-    /// Whether the last arrival was answered, and the handler's deaths before it.
-    answered: bool,
-    deaths: u32,
-}
+use super::event::{Circumstances, Event, Operation, Values, desired_version, identity, is_handlers_own};
+use super::mirror::{Arrival, Mirror, Wrong};
 
 /// A device as the hub has it.
 #[derive(Debug, Default)]
-struct Device {
-    incarnation: u32,
-    deleted_by: Option<u32>,
-    mirror: Mirror,
+pub(super) struct Device {
+    pub(super) incarnation: u32,
+    pub(super) deleted_by: Option<u32>,
+    pub(super) mirror: Mirror,
+    /// The numbers of its events.
+    events: Vec<u32>,
 }
 
 /// What is wrong with an arrival.
@@ -62,14 +36,16 @@ pub(in crate::ledger) enum Finding {
 /// All events, in the order in which the hub sent them.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Events {
-    log: Vec<Event>,
+    pub(super) log: Vec<Event>,
     by_identity: HashMap<u64, u32>,
-    by_value: HashMap<u32, u32>,
-    devices: HashMap<u32, Device>,
+    pub(super) by_value: HashMap<u32, u32>,
+    pub(super) devices: HashMap<u32, Device>,
     /// Further arrivals of events that had arrived.
     pub(in crate::ledger) repeated: u64,
-    /// Order broken by a redelivery that was under way while the device changed again, and what puts that right.
+    /// What came too late because the device changed while it was under way.
     pub(in crate::ledger) raced: u64,
+    /// The handler's own events.
+    pub(in crate::ledger) corrections: u64,
     /// Events that arrived, each counted once.
     pub(in crate::ledger) applied: u64,
 }
@@ -81,27 +57,29 @@ impl Events {
     }
 
     /// The hub sent an event; its number, unless it is about nothing the ledger knows.
-    pub(in crate::ledger) fn sent(&mut self, properties: &Map<String, Value>, body: &Value) -> Option<u32> {
+    pub(in crate::ledger) fn sent(
+        &mut self,
+        properties: &Map<String, Value>,
+        body: &Value,
+        sent: Instant,
+    ) -> Option<u32> {
         let number = u32::try_from(self.log.len()).ok()?;
         let device_number = device_number(properties.get("deviceId")?.as_str()?)?;
-        let operation = match properties.get("opType")?.as_str()? {
-            "createDeviceIdentity" => Operation::Create,
-            "deleteDeviceIdentity" => Operation::Delete,
-            _ => Operation::Update,
-        };
+        let operation = Operation::of(properties)?;
         let device = self.devices.entry(device_number).or_default();
         match operation {
             Operation::Create => (device.incarnation, device.deleted_by) = (device.incarnation + 1, None),
             Operation::Delete => device.deleted_by = Some(number),
             Operation::Update => {}
         }
+        device.events.push(number);
         let values = if operation == Operation::Delete { Values::default() } else { values(body) };
         self.by_value.extend(values.iter().flatten().map(|value| (*value, number)));
         self.by_identity.insert(identity(properties), number);
         let incarnation = device.incarnation;
         let (arrivals, answered, deaths) = (0, false, 0);
         let (device, version) = (device_number, desired_version(body));
-        self.log.push(Event { device, operation, incarnation, values, version, arrivals, answered, deaths });
+        self.log.push(Event { device, operation, incarnation, values, version, sent, arrivals, answered, deaths });
         Some(number)
     }
 
@@ -115,22 +93,20 @@ impl Events {
         self.by_identity.get(&identity(properties)).copied()
     }
 
-    /// The Things Stack applied an event. `deaths` counts the handler's beginnings and ends of dying so far.
+    /// The Things Stack applied an event.
     pub(in crate::ledger) fn applied(
         &mut self,
         properties: &Map<String, Value>,
         body: &Value,
-        answered: bool,
-        deaths: u32,
+        circumstances: Circumstances,
     ) -> (Option<u32>, Vec<Finding>) {
-        // What puts a race right is an event of the handler's own.
-        if !properties.contains_key("operationTimestamp") {
-            self.raced += 1;
-            return (None, Vec::new());
+        let stranger = || (None, vec![Finding::Stranger(format!("{properties:?}"))]);
+        if is_handlers_own(properties) {
+            let findings = self.corrected(properties, body, circumstances.races_since);
+            return findings.map_or_else(stranger, |findings| (None, findings));
         }
-        let Some(number) = self.number(properties) else {
-            return (None, vec![Finding::Stranger(format!("{properties:?}"))]);
-        };
+        let Some(number) = self.number(properties) else { return stranger() };
+        let Circumstances { is_told, deaths, races_since } = circumstances;
         let mut findings = Vec::new();
         let event = &mut self.log[number as usize];
         let is_first = event.arrivals == 0;
@@ -138,121 +114,117 @@ impl Events {
             findings.push(Finding::Doubled(number));
         }
         *(if is_first { &mut self.applied } else { &mut self.repeated }) += 1;
-        (event.arrivals, event.answered, event.deaths) = (event.arrivals + 1, answered, deaths);
-        findings.extend(self.reflect(number, is_first, body));
+        (event.arrivals, event.answered, event.deaths) = (event.arrivals + 1, is_told, deaths);
+        findings.extend(match event.operation {
+            Operation::Delete => self.deleted(number, is_first, races_since),
+            Operation::Create | Operation::Update => self.changed(number, body, races_since),
+        });
         (Some(number), findings)
     }
 
-    /// Lets the device's mirror see an arrival; says what is wrong with it.
-    fn reflect(&mut self, number: u32, is_first: bool, body: &Value) -> Vec<Finding> {
-        let Some(event) = self.log.get(number as usize) else { return Vec::new() };
-        let Some(device) = self.devices.get_mut(&event.device) else { return Vec::new() };
-        let reordered = |what| Finding::Reordered(number, what);
-        if event.operation == Operation::Delete {
-            // Deleted once more since, the device is gone in any order.
-            let is_to_be_checked = is_first && device.deleted_by.is_none();
-            let wrong = device.mirror.delete(event.incarnation, is_to_be_checked);
-            return wrong.into_iter().map(reordered).collect();
-        }
+    /// Lets the device's mirror see its deletion; says what is wrong with that.
+    fn deleted(&mut self, number: u32, is_first: bool, races_since: Option<Instant>) -> Vec<Finding> {
+        let Event { device, incarnation, .. } = self.log[number as usize];
+        let is_raced = self.is_raced(number, races_since, |later| later.operation == Operation::Create);
+        let Some(device) = self.devices.get_mut(&device) else { return Vec::new() };
+        // Deleted once more since, the device is gone in any order.
+        let is_late = device.deleted_by.is_none() && device.mirror.has_begun_after(incarnation);
+        let is_late = is_late && (is_first || is_raced);
+        let wrong = device.mirror.delete(Some(incarnation), is_late, is_raced);
+        self.judged(wrong.map(|wrong| (number, wrong)))
+    }
+
+    /// Lets the device's mirror see a creation or a change; says what is wrong with it.
+    fn changed(&mut self, number: u32, body: &Value, races_since: Option<Instant>) -> Vec<Finding> {
+        let Event { device, operation, .. } = self.log[number as usize];
+        let version = desired_version(body).filter(|_| operation == Operation::Update);
         let mut findings = Vec::new();
-        let version = desired_version(body).filter(|_| event.operation == Operation::Update);
-        let arrivals = values(body).map(|value| {
-            let value = value?;
-            let own = *self.by_value.get(&value)?;
-            let origin = self.log.get(own as usize)?;
-            let is_own = own == number;
+        let arrivals = self.arrivals(body, races_since, |origin, arrival| {
             if let (Operation::Update, Some(own)) = (origin.operation, origin.version)
                 && let Some(version) = version.filter(|version| *version > own)
             {
+                let value = arrival.value;
                 let what = format!("value {value} came to be in $version {own} and arrives under {version}");
                 findings.push(Finding::Misversioned(number, what));
             }
-            Some(Arrival { value, incarnation: origin.incarnation, event: number, operation: event.operation, is_own })
+            Arrival { event: number, operation, is_own: arrival.origin == number, ..arrival }
         });
-        findings.extend(device.mirror.change(arrivals).into_iter().map(reordered));
+        let wrong = self.devices.get_mut(&device).map(|device| device.mirror.change(arrivals)).unwrap_or_default();
+        findings.extend(self.judged(wrong.into_iter().map(|wrong| (number, wrong))));
         findings
     }
 
-    /// What became of every event.
-    pub(in crate::ledger) fn fates(&self, held: &Held) -> Vec<(u32, Fate)> {
-        let newest_held = self.newest_held(held);
-        let fate = |(number, event): (u32, &Event)| {
-            let fate = match event.arrivals {
-                0 => held.fate_of(Subject::HubEvent(number)).unwrap_or_else(|| self.unseen(event, &newest_held)),
-                _ => Fate::Delivered,
-            };
-            (number, fate)
+    /// Lets a device's mirror see an event of the handler's own; `None` if it is about nothing the ledger knows.
+    fn corrected(
+        &mut self,
+        properties: &Map<String, Value>,
+        body: &Value,
+        races_since: Option<Instant>,
+    ) -> Option<Vec<Finding>> {
+        let number = device_number(properties.get("deviceId")?.as_str()?)?;
+        let is_deletion = Operation::of(properties)? == Operation::Delete;
+        let newest = *self.devices.get(&number)?.events.last()?;
+        self.corrections += 1;
+        let wrong = if is_deletion {
+            let is_raced = self.is_created_since(number, races_since);
+            let device = self.devices.get_mut(&number)?;
+            device.mirror.delete(None, device.deleted_by.is_none(), is_raced).into_iter().collect()
+        } else {
+            let arrivals = self.arrivals(body, races_since, |_, arrival| Arrival { is_restored: true, ..arrival });
+            self.devices.get_mut(&number)?.mirror.change(arrivals)
         };
-        (0..).zip(&self.log).map(fate).collect()
+        Some(self.judged(wrong.into_iter().map(|wrong| (newest, wrong))))
     }
 
-    /// An event neither applied nor kept: overtaken if its device, or each of its values, has had a successor.
-    fn unseen(&self, event: &Event, newest_held: &HashMap<u32, Values>) -> Fate {
-        let device = &self.devices[&event.device];
-        let is_recreated = device.incarnation > event.incarnation;
-        let is_overtaken = match event.operation {
-            Operation::Delete => is_recreated,
-            Operation::Create | Operation::Update if is_recreated || device.deleted_by.is_some() => true,
-            Operation::Create => false,
-            Operation::Update => (0..KEYS).all(|key| {
-                let newest = device.mirror.newest(key).max(newest_held.get(&event.device).and_then(|held| held[key]));
-                event.values[key].is_none_or(|value| newest > Some(value))
-            }),
-        };
-        if is_overtaken { Fate::Overtaken } else { Fate::Lost }
+    /// The values of a body, and where they come from.
+    fn arrivals(
+        &self,
+        body: &Value,
+        races_since: Option<Instant>,
+        mut complete: impl FnMut(&Event, Arrival) -> Arrival,
+    ) -> [Option<Arrival>; KEYS] {
+        let mut keys = 0..;
+        values(body).map(|value| {
+            let (key, value) = (keys.next()?, value?);
+            let number = *self.by_value.get(&value)?;
+            let origin = self.log.get(number as usize)?;
+            let is_raced = self.is_raced(number, races_since, |later| {
+                later.operation == Operation::Delete || later.values[key].is_some()
+            });
+            Some(complete(origin, Arrival::of(value, number, origin, is_raced)))
+        })
     }
 
-    fn newest_held(&self, held: &Held) -> HashMap<u32, Values> {
-        let mut newest: HashMap<u32, Values> = HashMap::new();
-        for (subject, _) in held.iter() {
-            let Subject::HubEvent(number) = subject else { continue };
-            let Some(event) = self.log.get(number as usize) else { continue };
-            let of_device = newest.entry(event.device).or_default();
-            for (newest, value) in of_device.iter_mut().zip(event.values) {
-                *newest = value.max(*newest);
+    /// Whether the first event of its device after `number` that makes it out of date reached the hub that late.
+    fn is_raced(&self, number: u32, races_since: Option<Instant>, is_end: impl Fn(&Event) -> bool) -> bool {
+        let Some(device) = self.log.get(number as usize).and_then(|event| self.devices.get(&event.device)) else {
+            return false;
+        };
+        let later = &device.events[device.events.partition_point(|event| *event <= number)..];
+        let end = later.iter().map(|event| &self.log[*event as usize]).find(|event| is_end(event));
+        end.is_some_and(|end| races_since.is_some_and(|since| end.sent > since))
+    }
+
+    /// Whether the newest creation of a device reached the hub that late.
+    fn is_created_since(&self, device: u32, races_since: Option<Instant>) -> bool {
+        let events = self.devices.get(&device).map(|device| device.events.as_slice()).unwrap_or_default();
+        let mut newest_first = events.iter().rev().map(|event| &self.log[*event as usize]);
+        let created = newest_first.find(|event| event.operation == Operation::Create);
+        created.is_some_and(|created| races_since.is_some_and(|since| created.sent > since))
+    }
+
+    /// Counts what a race explains; the rest is a finding.
+    fn judged(&mut self, wrong: impl IntoIterator<Item = (u32, Wrong)>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (number, Wrong { what, is_raced }) in wrong {
+            if is_raced {
+                self.raced += 1;
+            } else {
+                findings.push(Finding::Reordered(number, what));
             }
         }
-        newest
+        findings
     }
-
-    /// Where The Things Stack's last word on a device is not the hub's: the keys, and the event that is missing.
-    pub(in crate::ledger) fn stale(&self, twins: &HashMap<u32, Value>, held: &Held) -> Vec<(u32, &'static str, u32)> {
-        let mut stale = Vec::new();
-        let is_held = |number: u32| held.fate_of(Subject::HubEvent(number)).is_some();
-        for (number, device) in &self.devices {
-            match (twins.get(number), device.deleted_by) {
-                (Some(twin), _) => {
-                    for (key, value) in (0..).zip(values(twin)) {
-                        let Some(value) = value.filter(|value| device.mirror.last(key) != Some(*value)) else {
-                            continue;
-                        };
-                        let event = self.by_value.get(&value).copied().unwrap_or_default();
-                        stale.extend((!is_held(event)).then_some((*number, name(key), event)));
-                    }
-                }
-                (None, Some(event)) if device.mirror.exists() && !is_held(event) => {
-                    stale.push((*number, "deletion", event));
-                }
-                (None, _) => {}
-            }
-        }
-        stale.sort_unstable();
-        stale
-    }
-}
-
-fn desired_version(body: &Value) -> Option<u64> {
-    body["properties"]["desired"]["$version"].as_u64()
-}
-
-/// What tells an event from all others wherever it is met: a device's changes have a time of their own each. The body
-/// does not, since redelivery brings it up to date.
-fn identity(properties: &Map<String, Value>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for name in ["deviceId", "opType", "operationTimestamp"] {
-        properties.get(name).and_then(Value::as_str).hash(&mut hasher);
-    }
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! The books: what every side has seen, and whether it comes out even.
 
 mod balance;
+mod event;
 mod events;
 mod fate;
 mod history;
 mod mirror;
 mod observe;
+mod reckoning;
 mod uplinks;
 
 use std::collections::BTreeMap;

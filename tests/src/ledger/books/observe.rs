@@ -1,20 +1,25 @@
 //! The stand-ins' observers: they write down what they see.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
 use super::super::fault;
 use super::super::uplink::number_in;
+use super::event::Circumstances;
 use super::{Books, Finding, Subject, What};
 use crate::event_hub::{self, Event};
 use crate::iot_hub::{self, DeviceToCloudMessage, Operation};
 use crate::tts::{self, SubmittedEvent};
 
+/// Longest way of an event from the hub's answer about its device, over the handler, to The Things Stack.
+const RACE: Duration = Duration::from_millis(250);
+
 impl event_hub::Observer for Books {
     fn accepted(&self, _partition: usize, event: &Event) {
         let body = serde_json::from_slice(&event.data.body).unwrap_or_default();
-        let number = self.pages().events.sent(&event.data.properties, &body);
+        let number = self.pages().events.sent(&event.data.properties, &body, Instant::now());
         if let Some(number) = number {
             self.note(Subject::HubEvent(number), What::InHub);
         }
@@ -48,23 +53,18 @@ impl iot_hub::Observer for Books {
 }
 
 impl tts::Observer for Books {
-    fn submitted(&self, events: Vec<SubmittedEvent>, is_answered: bool) {
+    fn submitted(&self, events: Vec<SubmittedEvent>, is_answered: bool, arrived: Instant) {
         let deaths = self.deaths.load(Ordering::SeqCst);
         let is_told = is_answered && !self.is_just_after_death();
         // Redelivery submits one event at a time, and races with the stream: it is not the stream that is out of order.
-        let may_race = events.len() == 1;
+        let races_since = arrived.checked_sub(RACE).filter(|_| events.len() == 1);
+        let circumstances = Circumstances { is_told, deaths, races_since };
         for SubmittedEvent { properties, body, .. } in events {
-            let (number, findings) = self.pages().events.applied(&properties, &body, is_told, deaths);
+            let (number, findings) = self.pages().events.applied(&properties, &body, circumstances);
             if let Some(number) = number {
                 self.note(Subject::HubEvent(number), What::Applied { is_answered });
             }
-            for finding in findings {
-                if may_race && matches!(finding, Finding::Reordered(..)) {
-                    self.pages().events.raced += 1;
-                } else {
-                    self.found(finding);
-                }
-            }
+            findings.into_iter().for_each(|finding| self.found(finding));
         }
     }
 

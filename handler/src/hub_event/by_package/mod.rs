@@ -1,10 +1,15 @@
 //! Delivery through the vendor's package: in order, in requests of bounded size, one wrong event never in the way of the
 //! others.
 
+mod correction;
+mod late;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+pub(super) use self::late::deliver_late;
 
 use super::delivery::Delivery;
 use super::submitted::Submitted;
