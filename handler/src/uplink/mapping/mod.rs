@@ -71,8 +71,6 @@ pub(crate) fn message_from(
     device_id: DeviceId,
     marks: &[Mark],
 ) -> Result<DeviceToCloudMessage, Error> {
-    let body =
-        without_members(message.json, &REMOVED_MEMBERS).map_err(|reason| Error::Malformed(reason.to_string()))?;
     let message_type = message.message_type.as_ref();
     let mut properties = properties_from(message, sender);
     properties.extend(marks.iter().map(|mark| (mark.property(), "true".to_owned())));
@@ -82,7 +80,7 @@ pub(crate) fn message_from(
         creation_time: message.received_at.as_deref().and_then(creation_time_from),
         device_id,
         properties,
-        body: body.into_owned(),
+        body: without_members(message.json, &REMOVED_MEMBERS).into_owned(),
     };
     fitted(d2c, message_type)
 }
@@ -169,13 +167,17 @@ fn hashed_message_id(message: &Message<'_>, device_id: &str) -> String {
 /// and key order are random.
 fn measurement(message: &Message<'_>) -> String {
     #[derive(serde::Deserialize)]
+    struct Up {
+        uplink_normalized: Normalized,
+    }
+    #[derive(serde::Deserialize)]
     struct Normalized {
         normalized_payload: serde_json::Value,
     }
     if message.message_type != "uplink_normalized" {
         return String::new();
     }
-    let Ok(Normalized { mut normalized_payload }) = serde_json::from_str(message.payload.get()) else {
+    let Ok(Up { uplink_normalized: Normalized { mut normalized_payload } }) = serde_json::from_str(message.json) else {
         return String::new();
     };
     normalized_payload.sort_all_objects();
