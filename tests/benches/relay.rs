@@ -121,7 +121,7 @@ async fn handler(executable: &Path, ca_file: &Path, hub_port: u16) -> Result<Pro
         .env("TTS_BASE_URL", "http://localhost:1/api/v3")
         .env("TTS_APPLICATION_ID", "plant-a")
         .env("TTS_API_KEY", "NNSXS.BENCH.BENCH")
-        .env("TTS_DELIVERY", "package");
+        .env("WEBHOOK_TWIN_TYPES", "none");
     Process::start(command).await
 }
 

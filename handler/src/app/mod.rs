@@ -16,7 +16,7 @@ use tracing::{Instrument, error_span};
 use crate::error::Error;
 use crate::hub_event::Submitted;
 use crate::invocation;
-use crate::iot_hub::IotHub;
+use crate::iot_hub::{IotHub, TwinSettings};
 use crate::settings::{Delivery, Problems, Settings};
 use crate::tts::TheThingsStack;
 use crate::tts::api::Api;
@@ -35,12 +35,19 @@ pub struct App {
 impl App {
     /// Builds the clients the settings ask for.
     #[must_use]
-    pub fn new(settings: Settings, http: reqwest::Client) -> Self {
+    pub fn new(settings: Settings, http: reqwest::Client, tls: Arc<rustls::ClientConfig>) -> Self {
+        let twins = TwinSettings {
+            port: settings.iot_hub_mqtt_port,
+            tls,
+            idle: settings.iot_hub_connection_idle,
+            rates: settings.iot_hub_rates,
+        };
         let iot_hub = IotHub::new(
             http.clone(),
             &settings.iot_hub_connection_string,
             settings.iot_hub_https_port,
             settings.iot_hub_registry_calls_per_minute,
+            twins,
         );
         let (base_url, api_key) = (&settings.tts_base_url, settings.tts_api_key.clone());
         let tts = match settings.tts_delivery {

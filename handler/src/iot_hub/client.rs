@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::api::{HubApi, Sent};
 use super::gate::RegistryGate;
+use super::reported::{TwinSettings, Twins};
 use super::standing::Standings;
 use super::{ConnectionString, DeviceId, DeviceToCloudMessage, TagsWritten};
 use crate::circuit::Circuit;
@@ -34,6 +35,7 @@ pub struct IotHub {
     pub(super) gate: RegistryGate,
     pub(super) standings: Standings,
     circuit: Circuit,
+    pub(super) twins: Twins,
     last_accepted: Mutex<Option<Instant>>,
     /// Successes and failures, for `health`.
     pub record: PeerRecord,
@@ -42,8 +44,15 @@ pub struct IotHub {
 impl IotHub {
     /// A client for the hub the connection string names, at `port`, with a budget for the registry.
     #[must_use]
-    pub fn new(http: Client, connection_string: &ConnectionString, port: u16, registry_calls_per_minute: u32) -> Self {
+    pub fn new(
+        http: Client,
+        connection_string: &ConnectionString,
+        port: u16,
+        registry_calls_per_minute: u32,
+        twins: TwinSettings,
+    ) -> Self {
         Self {
+            twins: Twins::new(connection_string, twins),
             api: HubApi::new(http, connection_string, port),
             gate: RegistryGate::new(registry_calls_per_minute),
             standings: Standings::new(),

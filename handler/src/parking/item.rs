@@ -54,6 +54,8 @@ pub enum Kind {
     Uplink,
     /// The original is a [`HubEventOriginal`](super::HubEventOriginal).
     HubEvent,
+    /// The original is an update of a twin's reported properties.
+    Reported,
 }
 
 /// An item does not fit a queue message, not even compressed.

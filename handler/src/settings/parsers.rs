@@ -34,6 +34,37 @@ pub(super) fn registry_calls(text: &str) -> Result<u32, String> {
     }
 }
 
+pub(super) fn per_second(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(count) if (1..=100_000).contains(&count) => Ok(count),
+        _ => Err(format!("found {}, expected a number from 1 to 100000", shown(text))),
+    }
+}
+
+pub(super) fn connection_idle(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if seconds <= 30 => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("found {}, expected 0 to 30 whole seconds (no connection is held for good)", shown(text))),
+    }
+}
+
+pub(super) fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("found {}, expected on or off", shown(text))),
+    }
+}
+
+/// Whether a new decoded payload replaces the one in the twin.
+pub(super) fn replaces(text: &str) -> Result<bool, String> {
+    match text {
+        "merge" => Ok(false),
+        "replace" => Ok(true),
+        _ => Err(format!("found {}, expected merge or replace", shown(text))),
+    }
+}
+
 pub(super) fn tts_base_url(text: &str) -> Result<Url, String> {
     let expected = "expected something like https://eu1.cloud.thethings.industries/api/v3";
     let mut url = Url::parse(text)

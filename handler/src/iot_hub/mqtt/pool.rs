@@ -1,0 +1,204 @@
+//! Connections on demand: one for each device that is being written to, closed when it is idle or when there are too many.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lru::LruCache;
+use serde_json::Value;
+use tokio::sync::{Mutex as TurnMutex, MutexGuard};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::connection::{Connection, NotOpen, unavailable};
+use super::rate::{Rate, Rates};
+use super::{ConnectionString, Endpoint};
+use crate::error::{Error, Retry};
+use crate::iot_hub::DeviceId;
+
+/// Devices that may be connected at once. The one used longest ago makes way.
+const MAX_DEVICES: NonZeroUsize = NonZeroUsize::new(500).unwrap();
+
+/// Tokens are valid for at least a quarter of an hour when a connection is opened; the hub closes it when they expire.
+const MAX_AGE: Duration = Duration::from_secs(10 * 60);
+
+/// Part of the time left that one attempt may take.
+const ATTEMPT: f64 = 0.6;
+
+/// Pause before a connection that was closed on us is made again; it doubles with each try, and half of it is random.
+/// Another instance may be using the device's only connection.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// What is written depends on what is there.
+pub(in crate::iot_hub) type Checked<'a> = &'a (dyn Fn(&Value) -> Option<Value> + Sync);
+
+/// All connections of this process.
+#[derive(Debug)]
+pub(in crate::iot_hub) struct Pool {
+    endpoint: Endpoint,
+    idle: Duration,
+    connections: Rate,
+    updates: Rate,
+    devices: Mutex<LruCache<DeviceId, Arc<Slot>>>,
+}
+
+/// A device's place. Who holds the turn uses the connection; turns are given in the order they were asked for.
+#[derive(Debug, Default)]
+struct Slot {
+    turn: TurnMutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    connection: Option<Connection>,
+    used_at: Option<Instant>,
+}
+
+/// Why a twin was not written.
+#[derive(Debug)]
+pub(in crate::iot_hub) enum NotWritten {
+    /// The device may not connect, or not yet.
+    NotAuthorized,
+    Failed(Error),
+}
+
+impl From<Error> for NotWritten {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Pool {
+    /// No connection yet. One that is idle for `idle` is closed.
+    pub(in crate::iot_hub) fn new(
+        connection_string: &ConnectionString,
+        port: u16,
+        tls: Arc<rustls::ClientConfig>,
+        idle: Duration,
+        rates: Rates,
+    ) -> Self {
+        Self {
+            endpoint: Endpoint::new(connection_string, port, tls),
+            idle,
+            connections: Rate::new("new connections", rates.connections_per_second),
+            updates: Rate::new("twin updates", rates.twin_updates_per_second),
+            devices: Mutex::new(LruCache::new(MAX_DEVICES)),
+        }
+    }
+
+    /// Merges a patch into a device's reported properties. With `checked`, what is there is read first on the same
+    /// connection, and decides what is written, if anything. Says whether something was.
+    pub(in crate::iot_hub) async fn write(
+        &self,
+        device_id: &DeviceId,
+        patch: &Value,
+        checked: Option<Checked<'_>>,
+        deadline: Instant,
+    ) -> Result<bool, NotWritten> {
+        let slot = self.slot(device_id);
+        let in_turn = timeout_at(deadline, slot.turn.lock()).await;
+        let mut open = in_turn.map_err(|_| timed_out("waiting for the device's connection"))?;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            // A connection gone silent leaves time for another.
+            let give_up = Instant::now() + deadline.saturating_duration_since(Instant::now()).mul_f64(ATTEMPT);
+            let attempt = timeout_at(give_up, self.attempt(device_id, &mut open, patch, checked, give_up)).await;
+            let result = attempt.unwrap_or_else(|_| Err(timed_out("a twin request").into()));
+            if result.is_err() {
+                // What the connection is in the middle of, nobody knows.
+                open.connection = None;
+            }
+            let wait = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+            match result {
+                Err(NotWritten::Failed(error))
+                    if error.is_worth_retrying_now() && Instant::now() + wait * 2 < deadline =>
+                {
+                    sleep(wait).await;
+                    pause *= 2;
+                }
+                result => {
+                    self.keep_for_a_while(&slot, open);
+                    return result;
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        device_id: &DeviceId,
+        open: &mut Open,
+        patch: &Value,
+        checked: Option<Checked<'_>>,
+        deadline: Instant,
+    ) -> Result<bool, NotWritten> {
+        if open.connection.as_ref().is_some_and(|connection| connection.opened_at.elapsed() > MAX_AGE) {
+            open.connection = None;
+        }
+        let connection = match &mut open.connection {
+            Some(connection) => connection,
+            none => {
+                self.connections.turn(deadline).await?;
+                none.insert(Connection::open(&self.endpoint, device_id).await.map_err(|reason| match reason {
+                    NotOpen::NotAuthorized => NotWritten::NotAuthorized,
+                    NotOpen::Failed(error) => NotWritten::Failed(error),
+                })?)
+            }
+        };
+        let Some(checked) = checked else {
+            self.updates.turn(deadline).await?;
+            connection.patch(patch).await?;
+            return Ok(true);
+        };
+        self.updates.turn(deadline).await?;
+        let twin = connection.twin().await?;
+        let Some(patch) = checked(&twin["reported"]) else { return Ok(false) };
+        self.updates.turn(deadline).await?;
+        connection.patch(&patch).await?;
+        Ok(true)
+    }
+
+    fn slot(&self, device_id: &DeviceId) -> Arc<Slot> {
+        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = devices.get(device_id) {
+            return Arc::clone(slot);
+        }
+        let slot = Arc::<Slot>::default();
+        if let Some((_, used_longest_ago)) = devices.push(device_id.clone(), Arc::clone(&slot)) {
+            tokio::spawn(close_when_idle(used_longest_ago, Duration::ZERO));
+        }
+        slot
+    }
+
+    /// Gives the turn back, and has the connection closed when nobody has used it for the idle time.
+    fn keep_for_a_while(&self, slot: &Arc<Slot>, mut open: MutexGuard<'_, Open>) {
+        let is_watched = open.used_at.is_some();
+        if open.connection.is_none() {
+            return;
+        }
+        open.used_at = Some(Instant::now());
+        if !is_watched {
+            tokio::spawn(close_when_idle(Arc::clone(slot), self.idle));
+        }
+    }
+}
+
+async fn close_when_idle(slot: Arc<Slot>, idle: Duration) {
+    let mut wait = idle;
+    loop {
+        sleep(wait).await;
+        let mut open = slot.turn.lock().await;
+        let unused = open.used_at.map_or(idle, |at| at.elapsed());
+        if unused >= idle || open.connection.is_none() {
+            open.used_at = None;
+            if let Some(connection) = open.connection.take() {
+                connection.close().await;
+            }
+            return;
+        }
+        wait = idle - unused;
+    }
+}
+
+fn timed_out(what: &str) -> Error {
+    unavailable(format!("timed out: {what}"), Retry::Soon)
+}
