@@ -16,7 +16,7 @@ use tracing::{Instrument, error_span};
 use crate::error::Error;
 use crate::hub_event::Submitted;
 use crate::invocation;
-use crate::iot_hub::{IotHub, TwinSettings};
+use crate::iot_hub::{IotHub, TwinAccess};
 use crate::settings::{Delivery, Problems, Settings};
 use crate::tts::TheThingsStack;
 use crate::tts::api::Api;
@@ -36,11 +36,11 @@ impl App {
     /// Builds the clients the settings ask for.
     #[must_use]
     pub fn new(settings: Settings, http: reqwest::Client, tls: Arc<rustls::ClientConfig>) -> Self {
-        let twins = TwinSettings {
-            port: settings.iot_hub_mqtt_port,
+        let twins = TwinAccess {
+            port: settings.twins.mqtt_port,
             tls,
-            idle: settings.iot_hub_connection_idle,
-            rates: settings.iot_hub_rates,
+            idle: settings.twins.connection_idle,
+            rates: settings.twins.rates,
         };
         let iot_hub = IotHub::new(
             http.clone(),

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::api::{HubApi, Sent};
 use super::gate::RegistryGate;
-use super::reported::{TwinSettings, Twins};
+use super::reported::{TwinAccess, Twins};
 use super::standing::Standings;
 use super::{ConnectionString, DeviceId, DeviceToCloudMessage, TagsWritten};
 use crate::circuit::Circuit;
@@ -49,7 +49,7 @@ impl IotHub {
         connection_string: &ConnectionString,
         port: u16,
         registry_calls_per_minute: u32,
-        twins: TwinSettings,
+        twins: TwinAccess,
     ) -> Self {
         Self {
             twins: Twins::new(connection_string, twins),

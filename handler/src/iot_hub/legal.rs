@@ -55,12 +55,12 @@ fn value_at(path: &str, value: &Value, depth: usize, changes: &mut Vec<String>) 
         }
         Value::Object(members) => Value::Object(members_at(path, members, depth, changes)),
         Value::Array(elements) => {
-            let element = |(index, element): (usize, &Value)| match element {
-                Value::Null => {
+            let element = |(index, element): (usize, &Value)| {
+                if element.is_null() {
                     changes.push(format!("{}: null in a list, written as text", shortened(path, 200)));
-                    "null".into()
+                    return "null".into();
                 }
-                element => value_at(&format!("{path}[{index}]"), element, depth, changes),
+                value_at(&format!("{path}[{index}]"), element, depth, changes)
             };
             Value::Array(elements.iter().enumerate().map(element).collect())
         }
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(value.pointer(&"/a".repeat(10)), Some(&json!(r#"{"a":{"a":1}}"#)));
         assert_eq!(changes, [format!("x{}: too deep, written as text", ".a".repeat(10))]);
         let Legal { value, changes } = legal("x", &json!({"k": 1, "y".repeat(2_048): 2}));
-        let long = value.as_object().unwrap().keys().last().unwrap();
+        let long = value.as_object().unwrap().keys().next_back().unwrap();
         assert!(long.len() == 1_024 && long.contains('~') && changes.len() == 1);
         let Legal { value, changes } = legal("x", &json!("y".repeat(5_000)));
         assert_eq!((value.clone(), changes.len()), (Value::Null, 2), "a text this long does not fit either");

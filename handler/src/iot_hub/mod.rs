@@ -22,7 +22,7 @@ pub use connection_string::ConnectionString;
 pub use device_id::DeviceId;
 pub use message::DeviceToCloudMessage;
 pub use mqtt::Rates;
-pub use reported::{Report, TwinSettings};
+pub use reported::{Report, TwinAccess};
 
 /// Version of the device and service APIs, the newest documented one.
 const API_VERSION: &str = "2021-04-12";

@@ -16,7 +16,7 @@ use crate::record::PeerRecord;
 
 /// How twins are reached.
 #[derive(Debug, Clone)]
-pub struct TwinSettings {
+pub struct TwinAccess {
     /// The hub's MQTT port.
     pub port: u16,
     /// The TLS configuration that HTTPS uses too, so that sessions are resumed.
@@ -47,8 +47,8 @@ pub(super) struct Twins {
 }
 
 impl Twins {
-    pub(super) fn new(connection_string: &ConnectionString, settings: TwinSettings) -> Self {
-        let TwinSettings { port, tls, idle, rates } = settings;
+    pub(super) fn new(connection_string: &ConnectionString, settings: TwinAccess) -> Self {
+        let TwinAccess { port, tls, idle, rates } = settings;
         Self {
             pool: Pool::new(connection_string, port, tls, idle, rates),
             circuit: Circuit::new(Peer::IotHub),

@@ -6,6 +6,7 @@ mod lookup;
 mod message_types;
 mod parsers;
 mod storage;
+mod twins;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,14 +19,15 @@ use url::Url;
 pub use lookup::Lookup;
 pub use message_types::MessageTypes;
 pub use storage::{STORAGE_NAMES, StorageSettings};
+pub use twins::TwinSettings;
 
 use self::parsers::{
-    answer_within, api_key, application_id, connection_idle, delivery, log_level, on_device_deletion, on_or_off,
-    per_second, port, registry_calls, replaces, tts_base_url, webhook_secrets,
+    answer_within, api_key, application_id, delivery, log_level, on_device_deletion, port, registry_calls,
+    tts_base_url, webhook_secrets,
 };
 use crate::device_ids::{DeviceIdTemplate, DeviceIds};
 use crate::http::read_ca_file;
-use crate::iot_hub::{ConnectionString, Rates};
+use crate::iot_hub::ConnectionString;
 use crate::secret::Secret;
 
 /// Every setting there is. README, the sample, and the deployment list exactly these.
@@ -62,20 +64,12 @@ pub struct Settings {
     pub iot_hub_connection_string: ConnectionString,
     /// `IOT_HUB_HTTPS_PORT`: 443 but for stand-ins and private gateways.
     pub iot_hub_https_port: u16,
-    /// `IOT_HUB_MQTT_PORT`: 8883 but for stand-ins and private gateways.
-    pub iot_hub_mqtt_port: u16,
     /// `IOT_HUB_CA_FILE`: roots trusted beside the platform's.
     pub iot_hub_extra_roots: Vec<CertificateDer<'static>>,
     /// `IOT_HUB_REGISTRY_CALLS_PER_MINUTE`: this instance's share of what the hub's tier allows.
     pub iot_hub_registry_calls_per_minute: u32,
-    /// `IOT_HUB_CONNECTIONS_PER_SECOND` and `IOT_HUB_TWIN_UPDATES_PER_SECOND`: likewise.
-    pub iot_hub_rates: Rates,
-    /// `IOT_HUB_CONNECTION_IDLE_SECONDS`: how long a device's connection is kept without work.
-    pub iot_hub_connection_idle: Duration,
-    /// `IOT_HUB_TWIN_RADIO_STATE`: whether uplinks report `lorawan`.
-    pub iot_hub_twin_radio_state: bool,
-    /// `IOT_HUB_TWIN_DECODED_PAYLOAD`: whether values leave the twin that a decoded payload does not have any more.
-    pub iot_hub_twin_replaces_decoded_payload: bool,
+    /// How the device side of twins is used.
+    pub twins: TwinSettings,
     /// `TTS_BASE_URL`: ends in `/api/v3`, without a slash.
     pub tts_base_url: Url,
     /// `TTS_IDENTITY_SERVER_URL`: likewise; the Identity Server may live on another cluster.
@@ -175,12 +169,7 @@ impl Settings {
         let connection_string = lookup.required("IOT_HUB_CONNECTION_STRING", ConnectionString::parse);
         let https_port = lookup.or_default("IOT_HUB_HTTPS_PORT", "443", port);
         let extra_roots = lookup.optional("IOT_HUB_CA_FILE", |path| read_ca_file(&PathBuf::from(path)));
-        let mqtt_port = lookup.or_default("IOT_HUB_MQTT_PORT", "8883", port);
-        let connections = lookup.or_default("IOT_HUB_CONNECTIONS_PER_SECOND", "100", per_second);
-        let idle = lookup.or_default("IOT_HUB_CONNECTION_IDLE_SECONDS", "5", connection_idle);
-        let twin_updates = lookup.or_default("IOT_HUB_TWIN_UPDATES_PER_SECOND", "50", per_second);
-        let radio_state = lookup.or_default("IOT_HUB_TWIN_RADIO_STATE", "on", on_or_off);
-        let decoded_payload = lookup.or_default("IOT_HUB_TWIN_DECODED_PAYLOAD", "merge", replaces);
+        let twins = TwinSettings::from_lookup(&mut lookup);
         let registry_calls = lookup.or_default("IOT_HUB_REGISTRY_CALLS_PER_MINUTE", "100", registry_calls);
         let base_url = lookup.required("TTS_BASE_URL", tts_base_url);
         let identity_server_url = lookup.optional("TTS_IDENTITY_SERVER_URL", tts_base_url);
@@ -198,11 +187,7 @@ impl Settings {
             Some(Self {
                 iot_hub_connection_string: connection_string?,
                 iot_hub_https_port: https_port?,
-                iot_hub_mqtt_port: mqtt_port?,
-                iot_hub_rates: Rates { connections_per_second: connections?, twin_updates_per_second: twin_updates? },
-                iot_hub_connection_idle: idle?,
-                iot_hub_twin_radio_state: radio_state?,
-                iot_hub_twin_replaces_decoded_payload: decoded_payload?,
+                twins: twins?,
                 iot_hub_extra_roots: extra_roots.unwrap_or_default(),
                 iot_hub_registry_calls_per_minute: registry_calls?,
                 tts_identity_server_url: identity_server_url.unwrap_or_else(|| base_url.clone()),

@@ -3,6 +3,7 @@
 pub(crate) mod mapping;
 mod parking;
 mod reported;
+mod twin;
 
 use std::time::Duration;
 
@@ -14,9 +15,11 @@ use tokio::time::Instant;
 
 use self::mapping::{Mark, Sender, device_id_from, message_from};
 use self::parking::{kept, kept_reported};
+pub(crate) use self::twin::redeliver_reported;
+
 use self::reported::{Reported, Rules, reported_from};
 use crate::app::{App, now};
-use crate::error::{Error, OPERATOR, Peer, Retry};
+use crate::error::Error;
 use crate::invocation::{self, QueueOutputs};
 use crate::iot_hub::{DeviceId, DeviceToCloudMessage, Report};
 use crate::parking::{Item, TooLarge, UplinkOriginal};
@@ -75,37 +78,16 @@ async fn deliver(app: &App, trace: Option<String>, envelope: Bytes, deadline: In
     if message.is_none() && reported.is_none() {
         return Ok(Outcome::Filtered { message_type });
     }
-    let (sent, written) = tokio::join!(
-        async {
-            match &message {
-                Some(message) => app.iot_hub.send(message, deadline).await,
-                None => Ok(()),
-            }
-        },
-        async {
-            match &reported {
-                Some(reported) => report(app, &device_id, reported, deadline).await,
-                None => Ok(Report::NothingToWrite),
-            }
-        }
-    );
-    let written = match (written, &reported) {
-        (Ok(Report::NotAuthorized), Some(reported)) => report_again(app, &device_id, reported, &sent, deadline).await,
-        (written, _) => written.map(drop),
-    };
+    let (sent, written) = hand_over(app, &device_id, message.as_ref(), reported.as_ref(), deadline).await;
     let message_id = message.as_ref().map(|message| message.message_id.clone());
-    let mut queues = QueueOutputs::default();
-    let mut failure = None;
+    let mut kept_parts = KeptParts { device_id, queues: QueueOutputs::default(), failure: None };
     if let (Err(error), Some(message)) = (sent, message) {
-        error.log(Some(device_id.as_str()));
-        keep(&mut queues, &device_id, kept(message, &message_type, &error, trace.clone(), now()), &error)?;
-        failure = Some(error);
+        kept_parts.add(kept(message, &message_type, &error, trace.clone(), now()), error)?;
     }
     if let (Err(error), Some(reported)) = (written, reported) {
-        error.log(Some(device_id.as_str()));
-        keep(&mut queues, &device_id, kept_reported(&device_id, &reported, &error, trace, now()), &error)?;
-        failure = failure.or(Some(error));
+        kept_parts.add(kept_reported(&kept_parts.device_id, &reported, &error, trace, now()), error)?;
     }
+    let KeptParts { device_id, queues, failure } = kept_parts;
     match failure {
         Some(error) => Ok(Outcome::Kept { error, queues }),
         None => {
@@ -115,50 +97,56 @@ async fn deliver(app: &App, trace: Option<String>, envelope: Bytes, deadline: In
     }
 }
 
-/// Writes what a message reports, beside what is there if that matters.
-async fn report(app: &App, device_id: &DeviceId, reported: &Reported, deadline: Instant) -> Result<Report, Error> {
-    let beside = |present: &serde_json::Value| reported.beside(present);
-    let depends = reported.depends_on_the_present(now());
-    app.iot_hub.report(device_id, &reported.patch, depends.then_some(&beside), deadline).await
-}
-
-/// The hub did not let the device in. Its message may have created it in the meantime; if that failed too, it failed
-/// for the same reason.
-async fn report_again(
+/// Sends the message and writes the twin, side by side; what became of each. A part that is not there is done.
+async fn hand_over(
     app: &App,
     device_id: &DeviceId,
-    reported: &Reported,
-    sent: &Result<(), Error>,
+    message: Option<&DeviceToCloudMessage>,
+    reported: Option<&Reported>,
     deadline: Instant,
-) -> Result<(), Error> {
-    if let Err(reason) = sent {
-        return Err(reason.clone());
-    }
-    match report(app, device_id, reported, deadline).await? {
-        Report::NotAuthorized => Err(not_let_in()),
-        Report::Written | Report::NothingToWrite => Ok(()),
-    }
+) -> (Result<(), Error>, Result<(), Error>) {
+    let send = async {
+        match message {
+            Some(message) => app.iot_hub.send(message, deadline).await,
+            None => Ok(()),
+        }
+    };
+    let Some(reported) = reported else { return (send.await, Ok(())) };
+    let (sent, written) = tokio::join!(send, twin::report(app, device_id, reported, deadline));
+    let written = match written {
+        Ok(Report::NotAuthorized) => twin::report_again(app, device_id, reported, &sent, deadline).await,
+        written => written.map(drop),
+    };
+    (sent, written)
 }
 
-fn not_let_in() -> Error {
-    let what = "it does not let the device connect by MQTT: it does not exist yet, or the policy has no DeviceConnect";
-    Error::Unavailable { peer: Peer::IotHub, what: what.to_owned(), retry: Retry::After(OPERATOR) }
+/// The parts of a message that were not delivered and lie in queues.
+struct KeptParts {
+    device_id: DeviceId,
+    queues: QueueOutputs,
+    /// Why the first of them was not delivered.
+    failure: Option<Error>,
 }
 
-/// Adds what keeps a part of a message. A part too large for a queue is not acknowledged, so that the sender knows.
-fn keep(
-    queues: &mut QueueOutputs,
-    device_id: &DeviceId,
-    kept: Result<QueueOutputs, TooLarge>,
-    error: &Error,
-) -> Result<(), Error> {
-    let kept = kept.map_err(|too_large| {
-        tracing::error!(device_id = device_id.as_str(), "the message cannot be kept either: {too_large}");
-        error.clone()
-    })?;
-    queues.parked.extend(kept.parked);
-    queues.dead_letter.extend(kept.dead_letter);
-    Ok(())
+impl KeptParts {
+    /// Logs a failure and adds what keeps its part. A part too large for a queue is not acknowledged, so that the sender
+    /// knows.
+    fn add(&mut self, kept: Result<QueueOutputs, TooLarge>, error: Error) -> Result<(), Error> {
+        let device_id = self.device_id.as_str();
+        error.log(Some(device_id));
+        match kept {
+            Ok(kept) => {
+                self.queues.parked.extend(kept.parked);
+                self.queues.dead_letter.extend(kept.dead_letter);
+                self.failure.get_or_insert(error);
+                Ok(())
+            }
+            Err(too_large) => {
+                tracing::error!(device_id, "the message cannot be kept either: {too_large}");
+                Err(error)
+            }
+        }
+    }
 }
 
 /// What a webhook's message becomes.
@@ -184,8 +172,8 @@ fn mapped(app: &App, envelope: &Bytes) -> Result<Mapped, Error> {
     let device_id =
         device_id_from(&sender, &settings.device_ids).map_err(|error| logged(sender.device_id.as_deref(), error))?;
     let rules = Rules {
-        has_radio_state: settings.iot_hub_twin_radio_state,
-        replaces_decoded_payload: settings.iot_hub_twin_replaces_decoded_payload,
+        has_radio_state: settings.twins.has_radio_state,
+        replaces_decoded_payload: settings.twins.replaces_decoded_payload,
     };
     let is_for_the_twin = settings.webhook_twin_types.includes(&message_type);
     let reported = if is_for_the_twin { reported_from(&message, rules) } else { None };
@@ -211,30 +199,6 @@ pub(crate) async fn redeliver(app: &App, item: &Item, deadline: Instant) -> Resu
     let marks: &[Mark] = if original.trimmed { &[Mark::Trimmed, Mark::Redelivered] } else { &[Mark::Redelivered] };
     let message = message_from(&message, sender, device_id, marks)?;
     app.iot_hub.send(&message, deadline).await
-}
-
-/// Writes a parked update of a twin, unless the twin shows something newer.
-///
-/// # Errors
-/// As at the first time, and [`Error::Refused`] if the device is gone.
-pub(crate) async fn redeliver_reported(app: &App, item: &Item, deadline: Instant) -> Result<(), Error> {
-    let reported: Reported = original(item)?;
-    let device_id = device_id(item)?;
-    let beside = |present: &serde_json::Value| reported.beside(present);
-    match app.iot_hub.report(&device_id, &reported.patch, Some(&beside), deadline).await? {
-        Report::Written => Ok(()),
-        Report::NothingToWrite => {
-            tracing::info!(device_id = device_id.as_str(), "parked twin update left out: newer ones have overtaken it");
-            Ok(())
-        }
-        Report::NotAuthorized => match app.iot_hub.twin(&device_id, deadline).await? {
-            Some(twin) if twin["status"] == "enabled" => Err(not_let_in()),
-            twin => {
-                let reason = if twin.is_some() { "is disabled" } else { "does not exist any more" };
-                Err(Error::Refused { peer: Peer::IotHub, what: format!("device {device_id} {reason}") })
-            }
-        },
-    }
 }
 
 fn original<T: DeserializeOwned>(item: &Item) -> Result<T, Error> {

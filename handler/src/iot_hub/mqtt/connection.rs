@@ -59,16 +59,17 @@ impl Connection {
         connect.clean_session = true;
         connect.set_login(format!("{host_name}/{device_id}/?api-version={API_VERSION}"), endpoint.password(device_id));
         connection.write(&[Packet::Connect(connect)]).await.map_err(NotOpen::Failed)?;
-        match connection.read().await.map_err(NotOpen::Failed)? {
-            Packet::ConnAck(ConnAck { code: ConnectReturnCode::Success, .. }) => Ok(connection),
-            Packet::ConnAck(ConnAck {
-                code: ConnectReturnCode::NotAuthorized | ConnectReturnCode::BadUserNamePassword,
-                ..
-            }) => Err(NotOpen::NotAuthorized),
-            Packet::ConnAck(ConnAck { code, .. }) => {
+        let Packet::ConnAck(ConnAck { code, .. }) = connection.read().await.map_err(NotOpen::Failed)? else {
+            return Err(NotOpen::Failed(unavailable("found no CONNACK behind CONNECT".to_owned(), Retry::Soon)));
+        };
+        match code {
+            ConnectReturnCode::Success => Ok(connection),
+            ConnectReturnCode::NotAuthorized | ConnectReturnCode::BadUserNamePassword => Err(NotOpen::NotAuthorized),
+            ConnectReturnCode::RefusedProtocolVersion
+            | ConnectReturnCode::BadClientId
+            | ConnectReturnCode::ServiceUnavailable => {
                 Err(NotOpen::Failed(unavailable(format!("CONNACK {code:?}"), Retry::Soon)))
             }
-            _ => Err(NotOpen::Failed(unavailable("found no CONNACK behind CONNECT".to_owned(), Retry::Soon))),
         }
     }
 
