@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::mqtt::MqttThrottle;
 use super::observer::Observer;
 use super::policy::Policy;
 use super::query;
@@ -19,6 +20,10 @@ pub struct Options {
     pub host_aliases: Vec<String>,
     /// On 127.0.0.1; 0 is any free one.
     pub https_port: u16,
+    /// MQTT, on 127.0.0.1; 0 is any free one.
+    pub mqtt_port: u16,
+    /// How much MQTT the hub bears; by default, all of it.
+    pub mqtt_throttle: MqttThrottle,
     /// Shared access policies.
     pub policies: Vec<Policy>,
     /// What reaches the Event Hub.
@@ -43,6 +48,8 @@ impl Options {
             host_name: "localhost".to_owned(),
             host_aliases: Vec::new(),
             https_port: 0,
+            mqtt_port: 0,
+            mqtt_throttle: MqttThrottle::default(),
             policies: Policy::built_in(),
             routes: vec![Route::lifecycle(), Route::twin_changes()],
             event_hub,

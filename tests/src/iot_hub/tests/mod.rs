@@ -3,6 +3,8 @@
 mod device_api;
 mod events;
 mod faults;
+mod mqtt_client;
+mod mqtt_twin;
 mod service_api;
 
 use base64::Engine;
