@@ -16,6 +16,7 @@ mod registration;
 mod registration_refused;
 mod settings;
 mod try_it;
+mod twins;
 mod uplink;
 mod uplink_refused;
 mod uplink_retried;

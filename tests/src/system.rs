@@ -232,7 +232,6 @@ fn settings(
         ("TTS_APPLICATION_ID", tts.application_id().to_owned()),
         ("TTS_API_KEY", tts.api_key().to_owned()),
         ("WEBHOOK_SECRETS", WEBHOOK_SECRET.to_owned()),
-        ("WEBHOOK_TWIN_TYPES", "none".to_owned()),
     ];
     let mut settings: BTreeMap<_, _> = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     settings.extend(on_top.clone());

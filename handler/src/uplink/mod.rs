@@ -112,7 +112,7 @@ async fn hand_over(
         }
     };
     let Some(reported) = reported else { return (send.await, Ok(())) };
-    let (sent, written) = tokio::join!(send, twin::report(app, device_id, reported, deadline));
+    let (sent, written) = tokio::join!(send, twin::report(app, device_id, reported, false, deadline));
     let written = match written {
         Ok(Report::NotAuthorized) => twin::report_again(app, device_id, reported, &sent, deadline).await,
         written => written.map(drop),

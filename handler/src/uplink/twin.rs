@@ -10,15 +10,32 @@ use crate::error::{Error, OPERATOR, Peer, Retry};
 use crate::iot_hub::{DeviceId, Report};
 use crate::parking::Item;
 
-/// Writes what a message reports, beside what is there if that matters.
+/// Writes what a message reports, beside what is there if that matters. A decoded payload that does not fit beside
+/// what others have left there takes its place.
 pub(super) async fn report(
     app: &App,
     device_id: &DeviceId,
     reported: &Reported,
+    is_late: bool,
+    deadline: Instant,
+) -> Result<Report, Error> {
+    let depends = is_late || reported.depends_on_the_present(now());
+    match write(app, device_id, reported, depends, deadline).await {
+        Err(Error::Refused { .. }) if reported.may_replace_the_decoded_payload() => {
+            write(app, device_id, &reported.replacing_the_decoded_payload(), true, deadline).await
+        }
+        result => result,
+    }
+}
+
+async fn write(
+    app: &App,
+    device_id: &DeviceId,
+    reported: &Reported,
+    depends: bool,
     deadline: Instant,
 ) -> Result<Report, Error> {
     let beside = |present: &Value| reported.beside(present);
-    let depends = reported.depends_on_the_present(now());
     app.iot_hub.report(device_id, &reported.patch, depends.then_some(&beside), deadline).await
 }
 
@@ -34,7 +51,7 @@ pub(super) async fn report_again(
     if let Err(reason) = sent {
         return Err(reason.clone());
     }
-    match report(app, device_id, reported, deadline).await? {
+    match report(app, device_id, reported, false, deadline).await? {
         Report::NotAuthorized => Err(not_let_in()),
         Report::Written | Report::NothingToWrite => Ok(()),
     }
@@ -52,8 +69,7 @@ fn not_let_in() -> Error {
 pub(crate) async fn redeliver_reported(app: &App, item: &Item, deadline: Instant) -> Result<(), Error> {
     let reported: Reported = original(item)?;
     let device_id = device_id(item)?;
-    let beside = |present: &Value| reported.beside(present);
-    match app.iot_hub.report(&device_id, &reported.patch, Some(&beside), deadline).await? {
+    match report(app, &device_id, &reported, true, deadline).await? {
         Report::Written => Ok(()),
         Report::NothingToWrite => {
             tracing::info!(device_id = device_id.as_str(), "parked twin update left out: newer ones have overtaken it");

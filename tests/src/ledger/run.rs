@@ -91,6 +91,7 @@ fn system_options(options: &Options, books: &Arc<Books>) -> system::Options {
         ("WEBHOOK_ANSWER_WITHIN_SECONDS", answer_within.as_secs().to_string()),
         ("IOT_HUB_REGISTRY_CALLS_PER_MINUTE", "100000".to_owned()),
         ("TTS_DELIVERY", "package".to_owned()),
+        ("WEBHOOK_TWIN_TYPES", "none".to_owned()),
     ];
     system::Options {
         settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),

@@ -95,32 +95,42 @@ impl Pool {
         deadline: Instant,
     ) -> Result<bool, NotWritten> {
         let slot = self.slot(device_id);
-        let in_turn = timeout_at(deadline, slot.turn.lock()).await;
-        let mut open = in_turn.map_err(|_| timed_out("waiting for the device's connection"))?;
         let mut pause = FIRST_PAUSE;
         loop {
-            // A connection gone silent leaves time for another.
-            let give_up = Instant::now() + deadline.saturating_duration_since(Instant::now()).mul_f64(ATTEMPT);
-            let attempt = timeout_at(give_up, self.attempt(device_id, &mut open, patch, checked, give_up)).await;
-            let result = attempt.unwrap_or_else(|_| Err(timed_out("a twin request").into()));
-            if result.is_err() {
-                // What the connection is in the middle of, nobody knows.
-                open.connection = None;
-            }
+            let error = match self.write_in_turn(&slot, device_id, patch, checked, deadline).await {
+                Err(NotWritten::Failed(error)) if error.is_worth_retrying_now() => error,
+                result => return result,
+            };
             let wait = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-            match result {
-                Err(NotWritten::Failed(error))
-                    if error.is_worth_retrying_now() && Instant::now() + wait * 2 < deadline =>
-                {
-                    sleep(wait).await;
-                    pause *= 2;
-                }
-                result => {
-                    self.keep_for_a_while(&slot, open);
-                    return result;
-                }
+            if Instant::now() + wait * 2 > deadline {
+                return Err(error.into());
             }
+            // Nobody else waits for this pause.
+            sleep(wait).await;
+            pause *= 2;
         }
+    }
+
+    async fn write_in_turn(
+        &self,
+        slot: &Arc<Slot>,
+        device_id: &DeviceId,
+        patch: &Value,
+        checked: Option<Checked<'_>>,
+        deadline: Instant,
+    ) -> Result<bool, NotWritten> {
+        let in_turn = timeout_at(deadline, slot.turn.lock()).await;
+        let mut open = in_turn.map_err(|_| timed_out("waiting for the device's connection"))?;
+        // A connection gone silent leaves time for another.
+        let give_up = Instant::now() + deadline.saturating_duration_since(Instant::now()).mul_f64(ATTEMPT);
+        let attempt = timeout_at(give_up, self.attempt(device_id, &mut open, patch, checked, give_up)).await;
+        let result = attempt.unwrap_or_else(|_| Err(timed_out("a twin request").into()));
+        if result.is_err() {
+            // What the connection is in the middle of, nobody knows.
+            open.connection = None;
+        }
+        self.keep_for_a_while(slot, open);
+        result
     }
 
     async fn attempt(

@@ -112,6 +112,22 @@ impl Reported {
         self.replaces_decoded_payload || self.patch.get("downlink").is_some() || !is_fresh
     }
 
+    /// Whether a decoded payload was to be merged.
+    pub(crate) fn may_replace_the_decoded_payload(&self) -> bool {
+        !self.replaces_decoded_payload && self.patch.get("decodedPayload").is_some()
+    }
+
+    /// The same update, with a decoded payload that takes the place of the present one, and says so.
+    pub(crate) fn replacing_the_decoded_payload(&self) -> Self {
+        let mut patch = self.patch.clone();
+        let change = json!("decodedPayload: replaced, because it was not taken beside what was there");
+        match patch["lorawan"]["sanitized"].as_array_mut() {
+            Some(changes) => changes.push(change),
+            None => patch["lorawan"]["sanitized"] = json!([change]),
+        }
+        Self { patch, replaces_decoded_payload: true }
+    }
+
     /// What is to be written beside what is there; `None` if that is newer.
     pub(crate) fn beside(&self, present: &Value) -> Option<Value> {
         let (path, own) = self.time()?;
