@@ -14,6 +14,10 @@ fn malformed<T>(why: &'static str) -> Result<T> {
 /// The first packet of the bytes and how many bytes it has; `None` if there are not enough of them yet.
 pub(crate) fn decode(bytes: &[u8], most: usize) -> Result<Option<(Packet, usize)>> {
     let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
+    // At once, so that whoever speaks something else does not wait for an answer.
+    if !matches!((first >> 4, first & 0x0f), (1 | 2 | 4 | 9 | 11..=14, 0) | (3, _) | (8 | 10, 2)) {
+        return malformed("a kind of packet or flags that are not known");
+    }
     let Some((length, digits)) = remaining_length(rest)? else { return Ok(None) };
     if length > most {
         return malformed("packet too large");
@@ -56,7 +60,7 @@ fn packet(kind: u8, flags: u8, reader: &mut Reader<'_>) -> Result<Packet> {
         (12, 0) => Ok(Packet::PingReq),
         (13, 0) => Ok(Packet::PingResp),
         (14, 0) => Ok(Packet::Disconnect),
-        _ => malformed("a kind of packet or flags that are not known"),
+        _ => malformed("a kind of packet that is not known"),
     }
 }
 

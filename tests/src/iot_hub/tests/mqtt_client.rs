@@ -113,10 +113,9 @@ impl MqttClient {
     /// A subscription and its quality as granted.
     pub(super) async fn subscribe(&mut self, filter: &str, qos: u8) -> Option<u8> {
         self.send(Packet::Subscribe { packet_id: 9, filters: vec![(filter.to_owned(), qos)] }).await;
-        match self.receive().await? {
-            Packet::SubAck { packet_id: 9, codes } => Some(codes[0]),
-            other => panic!("{other:?}"),
-        }
+        let answer = self.receive().await?;
+        let Packet::SubAck { packet_id: 9, codes } = answer else { panic!("{answer:?}") };
+        Some(codes[0])
     }
 
     /// A twin read: its status and body.
@@ -135,6 +134,11 @@ impl MqttClient {
     pub(super) async fn is_quiet(&mut self) -> bool {
         self.send(Packet::PingReq).await;
         self.receive().await == Some(Packet::PingResp)
+    }
+
+    /// Whether the connection has ended, however abruptly.
+    pub(super) async fn is_gone(&mut self) -> bool {
+        timeout(LIMIT, self.0.read()).await.is_ok_and(|packet| packet.is_err())
     }
 
     pub(super) fn handshake(&self) -> Option<HandshakeKind> {
