@@ -216,6 +216,19 @@ async fn decoded_payloads_merge_or_replace_as_the_settings_say() {
 }
 
 #[tokio::test]
+async fn updates_without_news_are_left_out_for_a_while_if_the_settings_say_so() {
+    let settings = [("IOT_HUB_TWIN_UNCHANGED_SECONDS", "3600"), ("IOT_HUB_TWIN_RADIO_STATE", "off")];
+    let system = system_with(&settings).await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    for (f_cnt, temperature) in [(1, 21), (2, 21), (3, 21), (4, 22)] {
+        assert_eq!(send(&system, &uplink(f_cnt, &json!({"t": temperature}), 0)).await.status, 200);
+    }
+    assert_eq!(now(&system)["decodedPayload"]["t"], 22);
+    assert_eq!(system.iot_hub.mqtt_calls(Operation::MqttTwinPatch), 2);
+    assert_eq!(messages(&system, 4).await.len(), 4, "telemetry is not thinned out");
+}
+
+#[tokio::test]
 async fn a_downlinks_fate_comes_back_to_the_twin_that_asked_for_it() {
     let system = system().await;
     create_tagged(&system, "sensor-1", &lorawan_tags());

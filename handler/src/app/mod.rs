@@ -21,6 +21,7 @@ use crate::settings::{Delivery, Problems, Settings};
 use crate::tts::TheThingsStack;
 use crate::tts::api::Api;
 use crate::tts::package::Package;
+use crate::uplink::Unchanged;
 use crate::{health, hub_event, redeliver, uplink};
 
 /// Settings and clients.
@@ -30,6 +31,7 @@ pub struct App {
     pub(crate) iot_hub: IotHub,
     pub(crate) tts: TheThingsStack,
     pub(crate) submitted: Submitted,
+    pub(crate) unchanged: Unchanged,
 }
 
 impl App {
@@ -54,7 +56,8 @@ impl App {
             Delivery::Api => TheThingsStack::Api(Api::new(http, base_url, &settings.tts_identity_server_url, api_key)),
             Delivery::Package => TheThingsStack::Package(Package::new(http, base_url, api_key)),
         };
-        Self { settings, iot_hub, tts, submitted: Submitted::new() }
+        let unchanged = Unchanged::new(settings.twins.unchanged_interval);
+        Self { settings, iot_hub, tts, submitted: Submitted::new(), unchanged }
     }
 }
 

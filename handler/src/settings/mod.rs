@@ -31,7 +31,7 @@ use crate::iot_hub::ConnectionString;
 use crate::secret::Secret;
 
 /// Every setting there is. README, the sample, and the deployment list exactly these.
-pub const NAMES: [&str; 23] = [
+pub const NAMES: [&str; 24] = [
     "IOT_HUB_CONNECTION_STRING",
     "IOT_HUB_HTTPS_PORT",
     "IOT_HUB_MQTT_PORT",
@@ -40,6 +40,7 @@ pub const NAMES: [&str; 23] = [
     "IOT_HUB_CONNECTIONS_PER_SECOND",
     "IOT_HUB_CONNECTION_IDLE_SECONDS",
     "IOT_HUB_TWIN_UPDATES_PER_SECOND",
+    "IOT_HUB_TWIN_UNCHANGED_SECONDS",
     "IOT_HUB_TWIN_RADIO_STATE",
     "IOT_HUB_TWIN_DECODED_PAYLOAD",
     "IOT_HUB_DEVICE_ID_TEMPLATE",

@@ -48,6 +48,13 @@ pub(super) fn connection_idle(text: &str) -> Result<Duration, String> {
     }
 }
 
+pub(super) fn unchanged_interval(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if seconds <= 86_400 => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("found {}, expected 0 to 86400 whole seconds", shown(text))),
+    }
+}
+
 pub(super) fn on_or_off(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),

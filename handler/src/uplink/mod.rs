@@ -4,6 +4,7 @@ pub(crate) mod mapping;
 mod parking;
 mod reported;
 mod twin;
+mod unchanged;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 use self::mapping::{Mark, Sender, device_id_from, message_from};
 use self::parking::{kept, kept_reported};
 pub(crate) use self::twin::redeliver_reported;
+pub(crate) use self::unchanged::Unchanged;
 
 use self::reported::{Reported, Rules, reported_from};
 use crate::app::{App, now};

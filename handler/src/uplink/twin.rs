@@ -11,7 +11,7 @@ use crate::iot_hub::{DeviceId, Report};
 use crate::parking::Item;
 
 /// Writes what a message reports, beside what is there if that matters. A decoded payload that does not fit beside
-/// what others have left there takes its place.
+/// what others have left there takes its place. One without news may be left out.
 pub(super) async fn report(
     app: &App,
     device_id: &DeviceId,
@@ -20,12 +20,19 @@ pub(super) async fn report(
     deadline: Instant,
 ) -> Result<Report, Error> {
     let depends = is_late || reported.depends_on_the_present(now());
-    match write(app, device_id, reported, depends, deadline).await {
+    if !depends && app.unchanged.is_no_news(device_id, reported) {
+        return Ok(Report::NothingToWrite);
+    }
+    let written = match write(app, device_id, reported, depends, deadline).await {
         Err(Error::Refused { .. }) if reported.may_replace_the_decoded_payload() => {
             write(app, device_id, &reported.replacing_the_decoded_payload(), true, deadline).await
         }
         result => result,
+    };
+    if matches!(written, Ok(Report::Written)) {
+        app.unchanged.note(device_id, reported);
     }
+    written
 }
 
 async fn write(

@@ -112,6 +112,17 @@ impl Reported {
         self.replaces_decoded_payload || self.patch.get("downlink").is_some() || !is_fresh
     }
 
+    /// Everything but the time, which every update moves on.
+    pub(crate) fn without_its_time(&self) -> Value {
+        let mut patch = self.patch.clone();
+        for path in TIMES {
+            if let Some(time) = patch.pointer_mut(path) {
+                *time = Value::Null;
+            }
+        }
+        patch
+    }
+
     /// Whether a decoded payload was to be merged.
     pub(crate) fn may_replace_the_decoded_payload(&self) -> bool {
         !self.replaces_decoded_payload && self.patch.get("decodedPayload").is_some()
