@@ -2,16 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use memchr::memmem;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::error::shortened;
-
-/// Deepest nesting [`without_members`] follows. Real messages stay under ten.
-const MAX_DEPTH: usize = 64;
 
 /// JSON that is not what was expected: where, and what was expected there. Never what was found, which is payload.
 #[derive(Debug)]
@@ -115,106 +113,64 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// The text of `value` without any member called one of `names`, at any depth.
+/// The text of `json` without any member called one of `names`, at any depth. What stays is as it was, white space and
+/// the spelling of keys included; the result is the input itself if there is nothing to remove.
 ///
-/// The result is the input itself if there is nothing to remove.
-///
-/// # Errors
-/// [`Unsearchable`] if a part that may hold such a member cannot be looked into.
-pub fn without_members<'a>(value: &'a RawValue, names: &[&str]) -> Result<Cow<'a, str>, Unsearchable> {
-    let finders: Vec<_> = names.iter().map(|name| memmem::Finder::new(*name)).collect();
-    strip(value, names, &finders, MAX_DEPTH)
-}
-
-/// JSON that is unlike anything The Things Stack or IoT Hub send.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unsearchable {
-    /// Nested too deeply.
-    #[error("found JSON nested deeper than {MAX_DEPTH} levels around a key that must be removed")]
-    TooDeep,
-    /// Half a surrogate pair is valid JSON, but no text that could be compared or written again.
-    #[error("found JSON with a key that is not Unicode text")]
-    NotText,
-}
-
-fn strip<'a>(
-    value: &'a RawValue,
-    names: &[&str],
-    finders: &[memmem::Finder<'_>],
-    depth: usize,
-) -> Result<Cow<'a, str>, Unsearchable> {
-    let text = value.get();
-    if !may_hold_member(text, finders) {
-        return Ok(Cow::Borrowed(text));
-    }
-    let depth = depth.checked_sub(1).ok_or(Unsearchable::TooDeep)?;
-    let stripped = match text.as_bytes().first() {
-        Some(b'{') => strip_object(text, names, finders, depth)?,
-        Some(b'[') => strip_array(text, names, finders, depth)?,
-        _ => return Ok(Cow::Borrowed(text)),
-    };
-    Ok(Cow::Owned(stripped))
-}
-
-/// A key can also be spelt with escapes, so any backslash is reason enough to look closer.
-fn may_hold_member(text: &str, finders: &[memmem::Finder<'_>]) -> bool {
-    finders.iter().any(|finder| finder.find(text.as_bytes()).is_some())
-        || memchr::memchr(b'\\', text.as_bytes()).is_some()
-}
-
-fn strip_object(
-    text: &str,
-    names: &[&str],
-    finders: &[memmem::Finder<'_>],
-    depth: usize,
-) -> Result<String, Unsearchable> {
-    let Members(members) = parsed(text)?;
-    let mut out = String::with_capacity(text.len());
-    out.push('{');
-    for (key, value) in members.iter().filter(|(key, _)| !names.contains(&key.as_ref())) {
-        if out.len() > 1 {
-            out.push(',');
+/// `json` must be valid, and the names must be words: letters, digits and `_`.
+#[must_use]
+pub fn without_members<'a>(json: &'a str, names: &[&str]) -> Cow<'a, str> {
+    let mut kept = String::new();
+    let mut from = 0;
+    for place in possible_places(json, names) {
+        let Some(member) = Some(place).filter(|place| *place >= from).and_then(|place| member_at(json, place, names))
+        else {
+            continue;
+        };
+        kept.push_str(&json[from..member.start]);
+        let rest = json[member.end..].trim_start();
+        // A comma behind the member goes with it; behind the last one there is none, so the one before goes.
+        from = json.len() - rest.strip_prefix(',').unwrap_or(rest).len();
+        if let (Some(before), false) = (kept.trim_end().strip_suffix(','), rest.starts_with(',')) {
+            kept.truncate(before.len());
         }
-        push_string(&mut out, key);
-        out.push(':');
-        out.push_str(&strip(value, names, finders, depth)?);
     }
-    out.push('}');
-    Ok(out)
+    if from == 0 {
+        return Cow::Borrowed(json);
+    }
+    kept.push_str(&json[from..]);
+    Cow::Owned(kept)
 }
 
-fn strip_array(
-    text: &str,
-    names: &[&str],
-    finders: &[memmem::Finder<'_>],
-    depth: usize,
-) -> Result<String, Unsearchable> {
-    let elements: Vec<&RawValue> = parsed(text)?;
-    let mut out = String::with_capacity(text.len());
-    out.push('[');
-    for element in elements {
-        if out.len() > 1 {
-            out.push(',');
-        }
-        out.push_str(&strip(element, names, finders, depth)?);
-    }
-    out.push(']');
-    Ok(out)
+/// Where a key called one of `names` can be, in ascending order: where a name is written, and at every escape that may
+/// stand for a letter of one.
+fn possible_places(json: &str, names: &[&str]) -> Vec<usize> {
+    let texts = names.iter().copied().chain(["\\u"]);
+    let mut places: Vec<_> = texts.flat_map(|text| memmem::find_iter(json.as_bytes(), text)).collect();
+    places.sort_unstable();
+    places
 }
 
-/// Parses text that came out of a [`RawValue`], hence valid JSON of the expected kind but for what its keys say.
-fn parsed<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unsearchable> {
-    serde_json::from_str(text).map_err(|_| Unsearchable::NotText)
+/// The member whose key begins at `place`, or so shortly before it that it can be one of `names`.
+fn member_at(json: &str, place: usize, names: &[&str]) -> Option<Range<usize>> {
+    let longest = names.iter().map(|name| name.len()).max()?;
+    let before = &json.as_bytes()[..place];
+    let start =
+        memchr::memrchr(b'"', &before[place.saturating_sub(longest + 1)..])? + place.saturating_sub(longest + 1);
+    // Outside of strings there are no backslashes, so this quote is one within a string.
+    if before[..start].ends_with(b"\\") {
+        return None;
+    }
+    let (Text(key), rest) = first_value(&json[start..])?;
+    let (IgnoredAny, rest) =
+        first_value(rest.trim_start().strip_prefix(':').filter(|_| names.contains(&key.as_ref()))?)?;
+    Some(start..json.len() - rest.len())
 }
 
-fn push_string(out: &mut String, text: &str) {
-    if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
-        out.push_str(&serde_json::Value::from(text).to_string());
-    } else {
-        out.push('"');
-        out.push_str(text);
-        out.push('"');
-    }
+/// The first value of a text, and what follows it.
+fn first_value<'a, T: Deserialize<'a>>(json: &'a str) -> Option<(T, &'a str)> {
+    let mut values = serde_json::Deserializer::from_str(json).into_iter();
+    let value = values.next()?.ok()?;
+    Some((value, &json[values.byte_offset()..]))
 }
 
 #[cfg(test)]

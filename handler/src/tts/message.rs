@@ -41,12 +41,10 @@ pub struct Message<'a> {
     pub simulated: bool,
     /// The oneof's key, e.g. `uplink_message`.
     pub message_type: Cow<'a, str>,
-    /// The oneof's value as sent.
-    pub payload: &'a RawValue,
-    /// What of the payload becomes message properties.
+    /// What of the oneof's value becomes message properties.
     pub frame: Frame<'a>,
-    /// The whole message as sent.
-    pub json: &'a RawValue,
+    /// The whole message as sent; valid JSON.
+    pub json: &'a str,
 }
 
 /// `end_device_ids`, with absent members empty.
@@ -108,25 +106,17 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`Error::Malformed`] naming the JSON path, or listing what was found where no message type is.
     pub fn parse(json: &'a str) -> Result<Self, Error> {
-        let raw: &RawValue = parse(json, "")?;
-        let fields: Fields<'a> = parse(json, "")?;
-        let (message_type, payload) = fields.payload().ok_or_else(|| no_message_type(&fields))?;
-        let is_known = MESSAGE_TYPES.contains(&message_type.as_ref());
-        let frame: Frame<'a> = match parse(payload.get(), &message_type) {
-            Ok(frame) => frame,
-            Err(reason) if is_known => return Err(reason),
-            // A type of the future may give these names another meaning.
-            Err(_) => Frame::default(),
-        };
+        let mut fields: Fields<'a> = parse(json)?;
+        let (message_type, frame) =
+            fields.payload.take().or_else(|| fields.future_payload()).ok_or_else(|| no_message_type(&fields))?;
         Ok(Self {
-            message_type: message_type.clone(),
-            payload,
+            message_type,
             frame: frame.downlink.map_or(Frame { downlink: None, ..frame }, |downlink| *downlink),
             end_device_ids: fields.end_device_ids,
             correlation_ids: fields.correlation_ids,
             received_at: fields.received_at,
             simulated: fields.simulated,
-            json: raw,
+            json,
         })
     }
 
@@ -137,20 +127,23 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The top level of a message: known members, and the rest, of which one is the payload.
+/// The top level of a message, read in one pass.
 #[derive(Default)]
 struct Fields<'a> {
     end_device_ids: EndDeviceIds<'a>,
     correlation_ids: Vec<Cow<'a, str>>,
     received_at: Option<Cow<'a, str>>,
     simulated: bool,
+    /// The first member called like a message type.
+    payload: Option<(Cow<'a, str>, Frame<'a>)>,
     others: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
 impl<'a> Fields<'a> {
-    fn payload(&self) -> Option<(Cow<'a, str>, &'a RawValue)> {
-        let known = self.others.iter().find(|(key, _)| MESSAGE_TYPES.contains(&key.as_ref()));
-        known.or_else(|| self.others.iter().find(|(_, value)| value.get().starts_with('{'))).cloned()
+    /// The first unknown member that holds an object. A type of the future may give the frame's names another meaning.
+    fn future_payload(&self) -> Option<(Cow<'a, str>, Frame<'a>)> {
+        let (key, value) = self.others.iter().find(|(_, value)| value.get().starts_with('{'))?;
+        Some((key.clone(), serde_json::from_str(value.get()).unwrap_or_default()))
     }
 }
 
@@ -176,6 +169,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                         }
                         "received_at" => fields.received_at = map.next_value::<Option<Text<'de>>>()?.map(|Text(at)| at),
                         "simulated" => fields.simulated = map.next_value::<Option<_>>()?.unwrap_or_default(),
+                        name if fields.payload.is_none() && MESSAGE_TYPES.contains(&name) => {
+                            fields.payload = Some((key, map.next_value()?));
+                        }
                         _ => fields.others.push((key, map.next_value()?)),
                     }
                 }
@@ -187,14 +183,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// Parses a message, or the part of it that is called `within`.
-fn parse<'a, T: Deserialize<'a>>(json: &'a str, within: &str) -> Result<T, Error> {
+fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Error> {
     json::parse(json.as_bytes()).map_err(|Unexpected { path, what }| {
-        let path = match (within, path.as_str()) {
-            ("", path) => path.to_owned(),
-            (within, ".") => within.to_owned(),
-            (within, path) => format!("{within}.{path}"),
-        };
         Error::Malformed(format!("the message is not the JSON The Things Stack sends, at `{path}`: {what}"))
     })
 }

@@ -6,6 +6,7 @@
 mod connection_string;
 mod envelope;
 mod event;
+mod json_members;
 pub mod json_text;
 mod queue_item;
 mod route_condition;
@@ -15,6 +16,7 @@ mod webhook;
 pub use connection_string::connection_string;
 pub use envelope::envelope;
 pub use event::event;
+pub use json_members::json_members;
 pub use queue_item::queue_item;
 pub use route_condition::route_condition;
 pub use sas::sas;

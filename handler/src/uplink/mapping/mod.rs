@@ -61,8 +61,6 @@ pub(crate) fn message_from(
 ) -> Result<DeviceToCloudMessage, Error> {
     let device_id = sender.device_id.as_deref().ok_or_else(no_device_id)?;
     let device_id = DeviceId::new(device_id).map_err(Error::Malformed)?;
-    let body =
-        without_members(message.json, &REMOVED_MEMBERS).map_err(|reason| Error::Malformed(reason.to_string()))?;
     let message_type = message.message_type.as_ref();
     let mut properties = properties_from(message, device_id.as_str(), sender.application_id);
     properties.extend(marks.iter().map(|mark| (mark.property(), "true".to_owned())));
@@ -72,7 +70,7 @@ pub(crate) fn message_from(
         creation_time: message.received_at.as_deref().and_then(creation_time_from),
         device_id,
         properties,
-        body: body.into_owned(),
+        body: without_members(message.json, &REMOVED_MEMBERS).into_owned(),
     };
     fitted(d2c, message_type)
 }
@@ -163,13 +161,17 @@ fn hashed_message_id(message: &Message<'_>, device_id: &str) -> String {
 /// and key order are random.
 fn measurement(message: &Message<'_>) -> String {
     #[derive(serde::Deserialize)]
+    struct Up {
+        uplink_normalized: Normalized,
+    }
+    #[derive(serde::Deserialize)]
     struct Normalized {
         normalized_payload: serde_json::Value,
     }
     if message.message_type != "uplink_normalized" {
         return String::new();
     }
-    let Ok(Normalized { mut normalized_payload }) = serde_json::from_str(message.payload.get()) else {
+    let Ok(Up { uplink_normalized: Normalized { mut normalized_payload } }) = serde_json::from_str(message.json) else {
         return String::new();
     };
     normalized_payload.sort_all_objects();

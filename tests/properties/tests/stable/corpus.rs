@@ -31,6 +31,11 @@ fn hub_events() {
 }
 
 #[test]
+fn members_of_json() {
+    holds_for_the_corpus("json_members", properties::json_members);
+}
+
+#[test]
 fn queue_items() {
     holds_for_the_corpus("queue_item", properties::queue_item);
 }

@@ -59,6 +59,21 @@ const MESSAGE: [&str; 16] = [
     "~uplink_token",
     "~app_s_key",
 ];
+/// Names to take out, in every disguise, and names that only look alike.
+const MEMBERS: [&str; 12] = [
+    "app_s_key",
+    "~app_s_key",
+    "uplink_token",
+    "~uplink_token",
+    "uplink_tok\\u0065n",
+    "k",
+    "~k",
+    "\\\"k",
+    "k\\\"",
+    "\\\\u006b",
+    "u006b",
+    "a",
+];
 const TWIN: [&str; 14] = [
     "deviceId",
     "opType",
@@ -124,6 +139,18 @@ proptest! {
         let properties = format!(r#"{{"opType":"{operation}","deviceId":"sensor-1"}}"#);
         let body = if is_patch { format!(r#"{{"tags":{{"a":{body}}},"version":4}}"#) } else { body };
         properties::event(format!("{properties}\n{twin}\n{body}").as_bytes());
+    }
+
+    #[test]
+    fn members_of_json(text in json(&MEMBERS), depth in 0_usize..130, open in proptest::sample::select(&["[", "{\"k\":", "{\"a\" : [1 ,"][..])) {
+        properties::json_members(text.as_bytes());
+        let close = match open { "[" => "]", "{\"k\":" => "}", _ => "] }" };
+        properties::json_members(format!("{}{text}{}", open.repeat(depth), close.repeat(depth)).as_bytes());
+    }
+
+    #[test]
+    fn members_of_what_is_hardly_json(text in words(&["{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "006b", "\"k\"", "k", "1", " "], 24)) {
+        properties::json_members(text.as_bytes());
     }
 
     #[test]
