@@ -1,6 +1,8 @@
 //! A device-to-cloud message: what telemetry becomes on its way into IoT Hub.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use super::DeviceId;
 
@@ -70,18 +72,27 @@ impl DeviceToCloudMessage {
     /// System and application properties as the device API's HTTP headers, values encoded where the hub's character
     /// set demands it.
     pub fn headers(&self) -> impl Iterator<Item = (String, String)> + '_ {
-        let system = [
-            ("iothub-contenttype", Some("application/json".to_owned())),
-            ("iothub-contentencoding", Some("utf-8".to_owned())),
-            ("iothub-messageid", Some(message_id(&self.message_id))),
-            ("iothub-correlationid", self.correlation_id.as_deref().map(message_id)),
-            ("iothub-creationtimeutc", self.creation_time.clone()),
-        ];
-        let system = system.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        let application = self.properties.iter().map(|(name, value)| {
-            (format!("iothub-app-{name}"), utf8_percent_encode(value, PROPERTY_VALUE).to_string())
+        let system = self.system_properties().map(|(name, value)| (name.to_owned(), value.into_owned()));
+        let application = self.application_properties().map(|(name, value)| {
+            let value: Cow<'_, str> = value.into();
+            (["iothub-app-", name].concat(), value.into_owned())
         });
         system.chain(application)
+    }
+
+    fn system_properties(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
+        let system = [
+            ("iothub-contenttype", Some("application/json".into())),
+            ("iothub-contentencoding", Some("utf-8".into())),
+            ("iothub-messageid", Some(message_id(&self.message_id))),
+            ("iothub-correlationid", self.correlation_id.as_deref().map(message_id)),
+            ("iothub-creationtimeutc", self.creation_time.as_deref().map(Cow::from)),
+        ];
+        system.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+
+    fn application_properties(&self) -> impl Iterator<Item = (&'static str, PercentEncode<'_>)> {
+        self.properties.iter().map(|(name, value)| (*name, utf8_percent_encode(value, PROPERTY_VALUE)))
     }
 
     /// An application property's value.
@@ -93,16 +104,19 @@ impl DeviceToCloudMessage {
     /// The size the hub counts, in bytes.
     #[must_use]
     pub fn counted_bytes(&self) -> usize {
-        let properties =
-            self.headers().map(|(name, value)| name.strip_prefix("iothub-app-").map_or(0, str::len) + value.len());
-        self.body.len() + properties.sum::<usize>()
+        let system = self.system_properties().map(|(_, value)| value.len());
+        let application =
+            self.application_properties().map(|(name, value)| name.len() + value.map(str::len).sum::<usize>());
+        self.body.len() + system.sum::<usize>() + application.sum::<usize>()
     }
 }
 
-fn message_id(id: &str) -> String {
-    let mut encoded = utf8_percent_encode(id, MESSAGE_ID).to_string();
-    encoded.truncate(MAX_MESSAGE_ID);
-    encoded
+fn message_id(id: &str) -> Cow<'_, str> {
+    let encoded = Cow::from(utf8_percent_encode(id, MESSAGE_ID));
+    match encoded.get(..MAX_MESSAGE_ID) {
+        Some(beginning) => beginning.to_owned().into(),
+        None => encoded,
+    }
 }
 
 #[cfg(test)]
