@@ -13,6 +13,7 @@ use super::standing::Standings;
 use super::{ConnectionString, DeviceId, DeviceToCloudMessage};
 use crate::circuit::Circuit;
 use crate::error::{Error, Peer, Retry};
+use crate::http::BareClient;
 use crate::record::PeerRecord;
 
 /// Part of the time left that a single request may take, so that a connection gone silent leaves time for another.
@@ -39,9 +40,15 @@ pub struct IotHub {
 impl IotHub {
     /// A client for the hub the connection string names, at `port`, with a budget for the registry.
     #[must_use]
-    pub fn new(http: Client, connection_string: &ConnectionString, port: u16, registry_calls_per_minute: u32) -> Self {
+    pub fn new(
+        http: Client,
+        bare_http: BareClient,
+        connection_string: &ConnectionString,
+        port: u16,
+        registry_calls_per_minute: u32,
+    ) -> Self {
         Self {
-            api: HubApi::new(http, connection_string, port),
+            api: HubApi::new(http, bare_http, connection_string, port),
             gate: RegistryGate::new(registry_calls_per_minute),
             standings: Standings::new(),
             circuit: Circuit::new(Peer::IotHub),
