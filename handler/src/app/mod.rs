@@ -14,6 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument, error_span};
 
 use crate::error::Error;
+use crate::http::BareClient;
 use crate::hub_event::Submitted;
 use crate::invocation;
 use crate::iot_hub::{IotHub, TwinAccess};
@@ -37,7 +38,12 @@ pub struct App {
 impl App {
     /// Builds the clients the settings ask for.
     #[must_use]
-    pub fn new(settings: Settings, http: reqwest::Client, tls: Arc<rustls::ClientConfig>) -> Self {
+    pub fn new(
+        settings: Settings,
+        http: reqwest::Client,
+        bare_http: BareClient,
+        tls: Arc<rustls::ClientConfig>,
+    ) -> Self {
         let twins = TwinAccess {
             port: settings.twins.mqtt_port,
             tls,
@@ -46,6 +52,7 @@ impl App {
         };
         let iot_hub = IotHub::new(
             http.clone(),
+            bare_http,
             &settings.iot_hub_connection_string,
             settings.iot_hub_https_port,
             settings.iot_hub_registry_calls_per_minute,

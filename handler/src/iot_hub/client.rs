@@ -14,6 +14,7 @@ use super::standing::Standings;
 use super::{ConnectionString, DeviceId, DeviceToCloudMessage, TagsWritten};
 use crate::circuit::Circuit;
 use crate::error::{Error, Peer, Retry};
+use crate::http::BareClient;
 use crate::record::PeerRecord;
 
 /// Part of the time left that a single request may take, so that a connection gone silent leaves time for another.
@@ -46,6 +47,7 @@ impl IotHub {
     #[must_use]
     pub fn new(
         http: Client,
+        bare_http: BareClient,
         connection_string: &ConnectionString,
         port: u16,
         registry_calls_per_minute: u32,
@@ -53,7 +55,7 @@ impl IotHub {
     ) -> Self {
         Self {
             twins: Twins::new(connection_string, twins),
-            api: HubApi::new(http, connection_string, port),
+            api: HubApi::new(http, bare_http, connection_string, port),
             gate: RegistryGate::new(registry_calls_per_minute),
             standings: Standings::new(),
             circuit: Circuit::new(Peer::IotHub),

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
 use local::functions_host::envelope::{HttpRequest, Sys, envelope, http_data, http_metadata};
+use local::functions_host::{HOST_VERSION, Payload};
 use serde_json::{Map, Value};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -22,6 +23,10 @@ const CONNECTIONS: usize = 32;
 
 /// Devices that take turns.
 const DEVICES: usize = 1_000;
+
+/// What the host sends along; the handler puts both into its log lines.
+const INVOCATION_ID: &str = "0b1c2d3e-4f50-4617-8293-a4b5c6d7e8f9";
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 
 /// Invocations, made once.
 #[derive(Clone)]
@@ -58,10 +63,15 @@ impl Load {
             if number >= uplinks {
                 break;
             }
-            let body = Full::new(self.0[number % DEVICES].clone());
-            let request = Request::post("/uplink").header(HOST, "127.0.0.1").header(CONTENT_TYPE, "application/json");
+            let request = Request::post("/uplink")
+                .header(HOST, "127.0.0.1")
+                .header("X-Azure-Functions-HostVersion", HOST_VERSION)
+                .header("X-Azure-Functions-InvocationId", INVOCATION_ID)
+                .header("traceparent", TRACE)
+                .header(CONTENT_TYPE, "application/json; charset=utf-8")
+                .body(Payload::chunked(self.0[number % DEVICES].clone()))?;
             sender.ready().await?;
-            let answer = sender.send_request(request.body(body)?).await?;
+            let answer = sender.send_request(request).await?;
             let status = answer.status();
             let body = answer.into_body().collect().await?.to_bytes();
             if status != 200 || !body.starts_with(b"{\"Outputs\":{\"res\":{\"statusCode\":200,") {
