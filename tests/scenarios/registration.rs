@@ -302,6 +302,29 @@ async fn an_api_key_without_rights_is_told_which_one_is_missing_and_nothing_is_l
 }
 
 #[tokio::test]
+async fn the_rights_that_the_readme_names_are_enough() {
+    let readme = include_str!("../../README.md");
+    let rights = ["DEVICES_READ", "DEVICES_WRITE", "DEVICES_WRITE_KEYS", "TRAFFIC_DOWN_WRITE", "TRAFFIC_READ"];
+    let rights = rights.map(|right| format!("RIGHT_APPLICATION_{right}"));
+    assert!(rights.iter().all(|right| readme.contains(right)));
+    let rights = rights.to_vec();
+    let system = start(Options { tts: tts::Options { rights, ..tts::Options::default() }, ..Options::default() }).await;
+    system.tts.inject(Fault::once(Effect::ResetAfterAccepting).at(Server::Identity).with_method("POST"));
+    create_tagged(&system, "sensor-1", &lorawan_tags());
+    lorawan_status(&system, "sensor-1", "registered").await;
+    tag(&system, "sensor-1", &json!({"name": "Roof", "supportsClassC": true}));
+    all_events_handled(&system).await;
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    system.tts.inject(Fault::once(Effect::ResetAfterAccepting).at(Server::Application).with_method("POST"));
+    let downlink = json!({"properties": {"desired": {"rawDownlink": {"fPort": 15, "framePayload": "01"}}}});
+    system.iot_hub.patch_twin("sensor-1", downlink).unwrap();
+    system.tts.wait_for_downlinks("plant-a", "sensor-1", 1, LIMIT).await.unwrap();
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
+    assert!(system.tts.requests().iter().all(|request| request.status != 403), "{:#?}", calls(&system));
+}
+
+#[tokio::test]
 async fn a_thousand_new_devices_go_through_a_rate_limit_without_hammering() {
     let limit = tts::RateLimit::per_second(400);
     let system = start(Options {
