@@ -75,7 +75,7 @@ impl Hub {
             Put::Created => self.notify(device, &Notification::CreateDeviceIdentity(device.twin.event_document(id))),
             Put::Updated => {}
         }
-        Ok(device.identity.document())
+        Ok(device.identity_document())
     }
 
     pub(crate) fn delete_device(&self, id: &str, precondition: &Precondition) -> Result<(), HubError> {
@@ -86,12 +86,12 @@ impl Hub {
     }
 
     pub(crate) fn device(&self, id: &str) -> Result<Value, HubError> {
-        Ok(self.registry().find(id)?.identity.document())
+        Ok(self.registry().find(id)?.identity_document())
     }
 
     pub(crate) fn devices(&self, top: usize) -> Vec<Value> {
         let registry = self.registry();
-        registry.devices().take(top.min(MOST_DEVICES)).map(|device| device.identity.document()).collect()
+        registry.devices().take(top.min(MOST_DEVICES)).map(|device| device.identity_document()).collect()
     }
 
     pub(crate) fn twin(&self, id: &str) -> Result<Value, HubError> {

@@ -3,7 +3,9 @@
 mod access;
 mod bulk;
 mod clock;
+mod cloud_to_device;
 mod device_api;
+mod devicebound;
 mod dispatch;
 mod error;
 mod events;
@@ -27,6 +29,7 @@ mod service_api;
 #[cfg(test)]
 mod tests;
 mod twin;
+mod twin_query;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -36,6 +39,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+pub use cloud_to_device::{CloudToDeviceMessage, Outcome, Settled};
 pub use error::{ErrorCode, HubError};
 pub use faults::{Effect, Fault, Operation};
 pub use message::DeviceToCloudMessage;
