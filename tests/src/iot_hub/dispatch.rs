@@ -9,7 +9,7 @@ use super::faults::{Effect, Operation};
 use super::http::{Call, Reply, segments};
 use super::hub::Hub;
 use super::message::too_large;
-use super::{device_api, devicebound, service_api};
+use super::{device_api, devicebound, provisioning_api, service_api};
 
 /// Bodies are read this far, so that a client that sent too much gets to read its 413.
 const MOST_READ: usize = 16 * 1024 * 1024;
@@ -30,6 +30,8 @@ enum Target<'a> {
     Query,
     Statistics(&'a str),
     Twin(&'a str),
+    /// Another service at the same address.
+    Provisioning,
     /// Also module paths: they exist on IoT Edge only.
     Nothing,
 }
@@ -39,6 +41,7 @@ impl<'a> Target<'a> {
     fn of(path: &'a [String]) -> Self {
         let is = |index: usize, name: &str| path.get(index).is_some_and(|segment| segment.eq_ignore_ascii_case(name));
         match path {
+            _ if provisioning_api::is_for_provisioning(path) && !is(0, "devices") => Self::Provisioning,
             [_] if is(0, "devices") => Self::Devices,
             [_, id] if is(0, "devices") && id.is_empty() => Self::Devices,
             [_, id, ..] if id.is_empty() => Self::Nothing,
@@ -71,6 +74,7 @@ impl<'a> Target<'a> {
             | Self::Query
             | Self::Statistics(_)
             | Self::DeviceTwin
+            | Self::Provisioning
             | Self::Nothing => Operation::Other,
         }
     }
@@ -84,7 +88,12 @@ impl<'a> Target<'a> {
             | Self::Commands(id)
             | Self::Device(id)
             | Self::Twin(id) => Some(id),
-            Self::DeviceTwin | Self::Devices | Self::Query | Self::Statistics(_) | Self::Nothing => None,
+            Self::DeviceTwin
+            | Self::Devices
+            | Self::Query
+            | Self::Statistics(_)
+            | Self::Provisioning
+            | Self::Nothing => None,
         }
     }
 }
@@ -152,6 +161,9 @@ fn reply_to(hub: &Hub, call: &Call) -> Result<Reply, HubError> {
     if target == Target::Nothing {
         return Ok(Reply::empty(404));
     }
+    if target == Target::Provisioning {
+        return Ok(provisioning_api::answer(hub, call));
+    }
     call.check_api_version()?;
     match target {
         Target::Events(id) if call.method == Method::POST => device_api::send(hub, call, id),
@@ -168,7 +180,7 @@ fn reply_to(hub: &Hub, call: &Call) -> Result<Reply, HubError> {
         Target::Query => service_api::query(hub, call),
         Target::Statistics(kind) => service_api::statistics(hub, call, kind),
         Target::Twin(id) => service_api::twin(hub, call, id),
-        Target::Nothing => Ok(Reply::empty(404)),
+        Target::Provisioning | Target::Nothing => Ok(Reply::empty(404)),
     }
 }
 
@@ -195,6 +207,10 @@ mod tests {
             ("devices/dev1/commands", Target::Commands("dev1")),
             ("devices//messages/events", Target::Nothing),
             ("twins/dev1", Target::Twin("dev1")),
+            ("twins/registrations", Target::Twin("registrations")),
+            ("devices/registrations/commands", Target::Commands("registrations")),
+            ("0ne00000000/registrations/dev1/register", Target::Provisioning),
+            ("0ne00000000/registrations/dev1", Target::Provisioning),
             ("twins/dev1/modules/m", Target::Nothing),
             ("", Target::Nothing),
         ];

@@ -112,6 +112,11 @@ impl Reply {
         Self { headers, body: Body::Bytes(body), ..Self::empty(200) }
     }
 
+    /// A word for the request log.
+    pub(crate) fn refused(self, refusal: String) -> Self {
+        Self { refusal: Some(refusal), ..self }
+    }
+
     pub(crate) fn with_header(mut self, name: &str, value: String) -> Self {
         self.headers.push((name.to_owned(), value));
         self

@@ -12,6 +12,7 @@ use super::events::{self, Notification};
 use super::faults::Faults;
 use super::message::{DeviceToCloudMessage, Draft};
 use super::observer::Observer;
+use super::provisioning::Provisioning;
 use super::registry::{Device, MOST_DEVICES, Precondition, Put, Registry};
 use super::request_log::RequestLog;
 use super::router::{Router, Source};
@@ -23,6 +24,7 @@ pub(crate) struct Hub {
     /// First label of the host name.
     pub(crate) name: String,
     pub(crate) access: Access,
+    pub(crate) provisioning: Provisioning,
     pub(crate) faults: Faults,
     pub(crate) requests: RequestLog,
     pub(crate) messages: watch::Sender<Vec<DeviceToCloudMessage>>,
@@ -39,10 +41,17 @@ pub(crate) struct Watch {
 }
 
 impl Hub {
-    pub(crate) fn new(host_name: &str, access: Access, router: Router, watch: Watch) -> Self {
+    pub(crate) fn new(
+        host_name: &str,
+        access: Access,
+        provisioning: Provisioning,
+        router: Router,
+        watch: Watch,
+    ) -> Self {
         Self {
             name: host_name.split('.').next().unwrap_or_default().to_owned(),
             access,
+            provisioning,
             faults: Faults::default(),
             requests: RequestLog::new(watch.history),
             messages: watch::Sender::new(Vec::new()),

@@ -18,6 +18,8 @@ mod message;
 mod observer;
 mod options;
 mod policy;
+mod provisioning;
+mod provisioning_api;
 pub mod query;
 mod registry;
 mod request_log;
@@ -46,11 +48,13 @@ pub use message::DeviceToCloudMessage;
 pub use observer::Observer;
 pub use options::{Options, StartError};
 pub use policy::{Policy, Right};
+pub use provisioning::EnrollmentGroup;
 pub use request_log::Request;
 pub use router::{Route, Source};
 
 use access::Access;
 use hub::{Hub, Watch};
+use provisioning::Provisioning;
 use registry::Precondition;
 use router::Router;
 
@@ -90,7 +94,9 @@ impl IotHub {
         let https_port = listener.local_addr().map_err(taken)?.port();
         host_aliases.push(host_name.clone());
         let watch = Watch { observer: options.observer, history: options.history };
-        let hub = Arc::new(Hub::new(&host_name, Access::new(host_aliases, policies), router, watch));
+        let provisioning = Provisioning::new(options.id_scope, host_name.clone(), options.enrollment_groups);
+        let access = Access::new(host_aliases, policies);
+        let hub = Arc::new(Hub::new(&host_name, access, provisioning, router, watch));
         let server = tokio::spawn(server::serve(listener, tls, hub.clone()));
         let ca_pem = authority.pem().to_owned();
         Ok(Self(Arc::new(Inner { hub, host_name, https_port, ca_pem, server: Mutex::new(Some(server)) })))

@@ -1,0 +1,1 @@
+"""azure-iot-device over MQTT."""
