@@ -86,7 +86,9 @@ fn reply(device_id: &str, delivery: Delivery) -> Reply {
 
 impl Hub {
     pub(crate) fn send_c2d(&self, device_id: &str, message: CloudToDeviceMessage) -> Result<(), HubError> {
-        self.registry().find_mut(device_id)?.queue.send(message, clock::now())
+        self.registry().find_mut(device_id)?.queue.send(message, clock::now())?;
+        self.push_c2d(device_id);
+        Ok(())
     }
 
     pub(crate) fn receive_c2d(&self, device_id: &str, lock: Duration) -> Result<Option<Delivery>, HubError> {

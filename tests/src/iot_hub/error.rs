@@ -60,6 +60,28 @@ impl ErrorCode {
         u16::try_from(self.number() / 1000).unwrap_or(500)
     }
 
+    /// The number that belongs to a name, or one made of the status.
+    pub(crate) fn number_of(name: &str, status: u16) -> u32 {
+        let own = Self::ALL.into_iter().find(|code| code.name() == name);
+        own.map_or(u32::from(status) * 1000, Self::number)
+    }
+
+    const ALL: [Self; 13] = [
+        Self::InvalidProtocolVersion,
+        Self::ArgumentInvalid,
+        Self::IotHubFormatError,
+        Self::IotHubUnauthorizedAccess,
+        Self::IotHubQuotaExceeded,
+        Self::DeviceNotFound,
+        Self::DeviceAlreadyExists,
+        Self::PreconditionFailed,
+        Self::MessageTooLarge,
+        Self::TooManyDevices,
+        Self::ThrottlingBacklogTimeout,
+        Self::ServerError,
+        Self::ServiceUnavailable,
+    ];
+
     fn parts(self) -> (&'static str, u32) {
         match self {
             Self::InvalidProtocolVersion => ("InvalidProtocolVersion", 400_001),
@@ -130,6 +152,13 @@ pub(crate) fn envelope(code: &str, message: &str, now: OffsetDateTime) -> Value 
     json!({
         "Message": format!("ErrorCode:{code};{message}"),
         "ExceptionMessage": format!("Tracking ID:{}-G2:-TimeStamp:{}", tracking_id(), clock::timestamp(now)),
+    })
+}
+
+/// The body of refusals over MQTT: SDKs look at `errorCode` rather than at the status in the topic.
+pub(crate) fn mqtt_body(number: u32, message: &str, now: OffsetDateTime) -> Value {
+    json!({
+        "errorCode": number, "message": message, "trackingId": tracking_id(), "timestampUtc": clock::timestamp(now),
     })
 }
 

@@ -55,12 +55,17 @@ impl Call {
     /// Any date from 2018-06-30 on, also a preview: the hub knows more versions than are documented.
     pub(crate) fn check_api_version(&self) -> Result<(), HubError> {
         let version = self.parameter("api-version").unwrap_or_default();
-        let date = version.strip_suffix("-preview").unwrap_or(&version);
-        if is_date(date) && date >= OLDEST_API_VERSION {
+        if is_api_version(&version) {
             return Ok(());
         }
         Err(HubError::new(ErrorCode::InvalidProtocolVersion, format!("api-version '{version}' is not supported")))
     }
+}
+
+/// Whether the hub speaks this version.
+pub(crate) fn is_api_version(version: &str) -> bool {
+    let date = version.strip_suffix("-preview").unwrap_or(version);
+    is_date(date) && date >= OLDEST_API_VERSION
 }
 
 /// The path's segments, each decoded on its own so that `%2F` stays inside an id.

@@ -1,4 +1,4 @@
-//! Azure IoT Hub: HTTPS device API, service REST API, twins and routing, judged by the official SDKs.
+//! Azure IoT Hub: HTTPS and MQTT device side, service REST API, twins and routing, judged by the official SDKs.
 
 mod access;
 mod bulk;
@@ -15,6 +15,7 @@ mod hub;
 mod identity;
 mod limits;
 mod message;
+mod mqtt;
 mod observer;
 mod options;
 mod policy;
@@ -45,6 +46,7 @@ pub use cloud_to_device::{CloudToDeviceMessage, Outcome, Settled};
 pub use error::{ErrorCode, HubError};
 pub use faults::{Effect, Fault, Operation};
 pub use message::DeviceToCloudMessage;
+pub use mqtt::{MqttConnections, MqttRequest, MqttThrottle};
 pub use observer::Observer;
 pub use options::{Options, StartError};
 pub use policy::{Policy, Right};
@@ -58,7 +60,7 @@ use provisioning::Provisioning;
 use registry::Precondition;
 use router::Router;
 
-/// A running hub. Clones are handles to the same one; with the last of them the server ends.
+/// A running hub. Clones are handles to the same one; with the last of them the servers end.
 #[derive(Debug, Clone)]
 pub struct IotHub(Arc<Inner>);
 
@@ -69,6 +71,7 @@ struct Inner {
     https_port: u16,
     ca_pem: String,
     server: Mutex<Option<JoinHandle<()>>>,
+    mqtt: mqtt::Endpoint,
 }
 
 impl Drop for Inner {
@@ -88,22 +91,25 @@ impl IotHub {
         let Options { host_name, mut host_aliases, https_port, policies, routes, event_hub, authority, .. } = options;
         let router =
             Router::new(&routes, event_hub).map_err(|(route, source)| StartError::Condition { route, source })?;
-        let tls = TlsAcceptor::from(authority.server_config()?);
+        let tls = authority.server_config()?;
         let taken = |source| StartError::Port { port: https_port, source };
         let listener = TcpListener::bind(("127.0.0.1", https_port)).await.map_err(taken)?;
         let https_port = listener.local_addr().map_err(taken)?.port();
         host_aliases.push(host_name.clone());
-        let watch = Watch { observer: options.observer, history: options.history };
+        let watch =
+            Watch { observer: options.observer, history: options.history, mqtt_throttle: options.mqtt_throttle };
         let provisioning = Provisioning::new(options.id_scope, host_name.clone(), options.enrollment_groups);
         let access = Access::new(host_aliases, policies);
         let hub = Arc::new(Hub::new(&host_name, access, provisioning, router, watch));
-        let server = tokio::spawn(server::serve(listener, tls, hub.clone()));
+        let mqtt = mqtt::Endpoint::start(options.mqtt_port, &tls, &hub).await?;
+        let server = tokio::spawn(server::serve(listener, TlsAcceptor::from(tls), hub.clone()));
         let ca_pem = authority.pem().to_owned();
-        Ok(Self(Arc::new(Inner { hub, host_name, https_port, ca_pem, server: Mutex::new(Some(server)) })))
+        Ok(Self(Arc::new(Inner { hub, host_name, https_port, ca_pem, server: Mutex::new(Some(server)), mqtt })))
     }
 
-    /// Ends the server and its connections; when this returns, the port is free. State stays readable.
+    /// Ends both servers and their connections; when this returns, the ports are free. State stays readable.
     pub async fn stop(&self) {
+        self.0.mqtt.stop().await;
         let server = self.0.server.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
             server.abort();
@@ -112,7 +118,7 @@ impl IotHub {
         }
     }
 
-    /// The port it listens on.
+    /// The port it listens on for HTTPS.
     #[must_use]
     pub fn https_port(&self) -> u16 {
         self.0.https_port

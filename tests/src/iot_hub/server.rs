@@ -16,13 +16,21 @@ use super::dispatch;
 use super::faults::{Effect, Operation};
 use super::hub::Hub;
 
-/// Serves until dropped; dropping it closes every connection.
+/// Serves HTTPS until dropped.
 pub(crate) async fn serve(listener: TcpListener, tls: TlsAcceptor, hub: Arc<Hub>) {
+    accept(listener, |stream| serve_connection(stream, tls.clone(), hub.clone())).await;
+}
+
+/// Serves every connection until dropped; dropping it closes all of them.
+pub(crate) async fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                connections.spawn(serve_connection(stream, tls.clone(), hub.clone()));
+                connections.spawn(serve(stream));
             },
             Some(_) = connections.join_next() => {}
         }
@@ -35,7 +43,7 @@ async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, hub: Arc<Hub>) {
         return;
     }
     if hub.faults.take_handshake() {
-        return end_handshake(stream, &hub).await;
+        return end_handshake(stream, &hub, Operation::Other).await;
     }
     let Ok(stream) = tls.accept(stream).await else { return };
     let reset = Notify::new();
@@ -62,9 +70,9 @@ async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, hub: Arc<Hub>) {
 }
 
 /// Ends a connection once the client has begun its handshake.
-async fn end_handshake(stream: TcpStream, hub: &Hub) {
+pub(crate) async fn end_handshake(stream: TcpStream, hub: &Hub, operation: Operation) {
     if let Some(observer) = &hub.observer {
-        observer.spoiled(Operation::Other, None, &Effect::EndHandshake);
+        observer.spoiled(operation, None, &Effect::EndHandshake);
     }
     // A client that says nothing has gone, which is no other end.
     let _ = stream.readable().await;

@@ -92,7 +92,7 @@ pub(crate) fn statistics(hub: &Hub, call: &Call, kind: &str) -> Result<Reply, Hu
         }
         "service" => {
             hub.access.check_service(call.claim(), Right::ServiceConnect)?;
-            Ok(Reply::json(json!({ "connectedDeviceCount": 0 })))
+            Ok(Reply::json(json!({ "connectedDeviceCount": hub.mqtt.sessions.connections().open })))
         }
         _ => Ok(Reply::empty(404)),
     }

@@ -52,8 +52,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let options =
-        Options { https_port: arguments.https_port, ..Options::new(EventHub::new("hub-events", PARTITIONS))? };
+    let options = Options {
+        https_port: arguments.https_port,
+        mqtt_port: arguments.mqtt_port,
+        ..Options::new(EventHub::new("hub-events", PARTITIONS))?
+    };
     let hub = IotHub::start(options).await?;
     if let Some(folder) = arguments.ca_file.parent() {
         std::fs::create_dir_all(folder)?;
