@@ -33,12 +33,14 @@ check(SDK, 'a batch arrives as single messages, in order, names in the case they
   const batch = [1, 2, 3].map((number) => {
     const one = new Message(JSON.stringify({ number }));
     one.properties.add('devEUI', `70B3D57ED000000${number}`);
+    one.properties.add('iothub-creation-time-utc', '2026-11-20T10:00:00.1234567Z');
     return one;
   });
   await open(sender.connectionString).sendEventBatch(batch);
   const events = await sender.events();
   assert.deepEqual(events.map((event) => event.body), ['{"number":1}', '{"number":2}', '{"number":3}']);
   assert.deepEqual(events[2].properties, { devEUI: '70B3D57ED0000003' });
+  assert.deepEqual(events[2].systemProperties, { 'creation-time-utc': '2026-11-20T10:00:00.1234567Z' });
 });
 
 check(SDK, 'an id with every character that is allowed can send', async () => {
