@@ -81,10 +81,9 @@ async def desired():
     device = Device("python-mqtt-desired")
     client = connected(device.connection_string)
     patches = []
-    client.on_twin_desired_properties_patch_received = patches.append
     await client.connect()
-    # The handler's subscription has no end to wait for; a round trip is behind it.
-    await client.get_twin()
+    # Comes back when the device listens.
+    client.on_twin_desired_properties_patch_received = patches.append
     await asyncio.to_thread(set_desired, device.id, {"interval": 30})
     await eventually("patch", lambda: patches)
     assert patches == [{"interval": 30, "$version": 2}], patches

@@ -19,7 +19,7 @@ use super::registry::Precondition;
 use super::sas::Token;
 
 const LONGEST_ID: usize = 128;
-/// What a device sees of itself is not its group's business.
+/// `substatus` of a first registration and of any later one.
 const SUBSTATUS_FIRST: &str = "initialAssignment";
 const SUBSTATUS_AGAIN: &str = "reprovisionedToInitialAssignment";
 
