@@ -34,12 +34,11 @@ mod tests;
 mod twin;
 mod twin_query;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 pub use cloud_to_device::{CloudToDeviceMessage, Outcome, Settled};
@@ -59,6 +58,7 @@ use hub::{Hub, Watch};
 use provisioning::Provisioning;
 use registry::Precondition;
 use router::Router;
+use server::Running;
 
 /// A running hub. Clones are handles to the same one; with the last of them the servers end.
 #[derive(Debug, Clone)]
@@ -70,16 +70,8 @@ struct Inner {
     host_name: String,
     https_port: u16,
     ca_pem: String,
-    server: Mutex<Option<JoinHandle<()>>>,
+    server: Running,
     mqtt: mqtt::Endpoint,
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if let Some(server) = self.server.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            server.abort();
-        }
-    }
 }
 
 impl IotHub {
@@ -102,20 +94,16 @@ impl IotHub {
         let access = Access::new(host_aliases, policies);
         let hub = Arc::new(Hub::new(&host_name, access, provisioning, router, watch));
         let mqtt = mqtt::Endpoint::start(options.mqtt_port, &tls, &hub).await?;
-        let server = tokio::spawn(server::serve(listener, TlsAcceptor::from(tls), hub.clone()));
+        let server = Running::default();
+        server.start(server::serve(listener, TlsAcceptor::from(tls), hub.clone()));
         let ca_pem = authority.pem().to_owned();
-        Ok(Self(Arc::new(Inner { hub, host_name, https_port, ca_pem, server: Mutex::new(Some(server)), mqtt })))
+        Ok(Self(Arc::new(Inner { hub, host_name, https_port, ca_pem, server, mqtt })))
     }
 
     /// Ends both servers and their connections; when this returns, the ports are free. State stays readable.
     pub async fn stop(&self) {
         self.0.mqtt.stop().await;
-        let server = self.0.server.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(server) = server {
-            server.abort();
-            // An aborted task always ends in an error.
-            let _ = server.await;
-        }
+        self.0.server.stop().await;
     }
 
     /// The port it listens on for HTTPS.

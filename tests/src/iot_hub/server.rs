@@ -2,19 +2,55 @@
 
 use std::convert::Infallible;
 use std::future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::dispatch;
 use super::faults::{Effect, Operation};
 use super::hub::Hub;
+
+/// A server that runs in the background until it is stopped or dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Running(Mutex<Option<JoinHandle<()>>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(server) = self.task().take() {
+            server.abort();
+        }
+    }
+}
+
+impl Running {
+    pub(crate) fn start(&self, server: impl Future<Output = ()> + Send + 'static) {
+        *self.task() = Some(tokio::spawn(server));
+    }
+
+    /// When this returns, nothing is left of it.
+    pub(crate) async fn stop(&self) {
+        let server = self.task().take();
+        if let Some(server) = server {
+            server.abort();
+            // An aborted task always ends in an error.
+            let _ = server.await;
+        }
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.task().is_none()
+    }
+
+    fn task(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Serves HTTPS until dropped.
 pub(crate) async fn serve(listener: TcpListener, tls: TlsAcceptor, hub: Arc<Hub>) {

@@ -1,10 +1,9 @@
 //! The MQTT port: opened, blocked and opened again.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
@@ -13,26 +12,18 @@ use super::stream::PacketStream;
 use crate::iot_hub::StartError;
 use crate::iot_hub::faults::Operation;
 use crate::iot_hub::hub::Hub;
-use crate::iot_hub::server;
+use crate::iot_hub::server::{self, Running};
 
 /// Where devices connect. The port stays the same for as long as the hub lives.
 pub(crate) struct Endpoint {
     pub(crate) port: u16,
     tls: TlsAcceptor,
-    server: Mutex<Option<JoinHandle<()>>>,
+    server: Running,
 }
 
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Endpoint").field("port", &self.port).finish_non_exhaustive()
-    }
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        if let Some(server) = self.server.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            server.abort();
-        }
     }
 }
 
@@ -44,14 +35,14 @@ impl Endpoint {
         // HTTP is not what is spoken here, and MQTT clients offer nothing.
         let mut tls = https.clone();
         tls.alpn_protocols.clear();
-        let endpoint = Self { port, tls: TlsAcceptor::from(Arc::new(tls)), server: Mutex::new(None) };
+        let endpoint = Self { port, tls: TlsAcceptor::from(Arc::new(tls)), server: Running::default() };
         endpoint.serve(listener, hub);
         Ok(endpoint)
     }
 
     /// Listens again after [`Self::stop`].
     pub(crate) async fn start_again(&self, hub: &Arc<Hub>) -> Result<(), StartError> {
-        if self.server().is_none() {
+        if self.server.is_stopped() {
             let listener = bind(self.port).await?;
             self.serve(listener, hub);
         }
@@ -60,24 +51,14 @@ impl Endpoint {
 
     /// Closes the port and every connection.
     pub(crate) async fn stop(&self) {
-        let server = self.server().take();
-        if let Some(server) = server {
-            server.abort();
-            // An aborted task always ends in an error.
-            let _ = server.await;
-        }
+        self.server.stop().await;
     }
 
     fn serve(&self, listener: TcpListener, hub: &Arc<Hub>) {
         let (tls, hub) = (self.tls.clone(), hub.clone());
-        let server = tokio::spawn(async move {
+        self.server.start(async move {
             server::accept(listener, |stream| serve_connection(stream, tls.clone(), hub.clone())).await;
         });
-        *self.server() = Some(server);
-    }
-
-    fn server(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
