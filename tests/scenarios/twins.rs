@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use local::iot_hub::{Effect, Fault, Operation};
+use local::event_hub::EventHub;
+use local::iot_hub::{Effect, Fault, IotHub, Operation};
 use local::system::{Options, System};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -147,6 +148,19 @@ async fn with_mqtt_blocked_telemetry_goes_on_and_the_newest_twin_update_follows(
     assert!(eventually(all_done).await.is_some());
     assert_eq!(now(&system)["decodedPayload"]["t"], 3, "newest wins, in whatever order the parked ones come");
     assert_eq!(messages(&system, 3).await.len(), 3);
+}
+
+#[tokio::test]
+async fn somebody_elses_certificate_is_not_believed_and_telemetry_goes_on() {
+    let stranger = IotHub::start(local::iot_hub::Options::new(EventHub::new("events", 1)).unwrap()).await.unwrap();
+    let port = stranger.mqtt_port().to_string();
+    let system = system_with(&[("IOT_HUB_MQTT_PORT", &port), ("WEBHOOK_ANSWER_WITHIN_SECONDS", "1")]).await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    let told = send(&system, &uplink(1, &json!({"t": 1}), 0)).await;
+    assert_eq!(told.status, 202, "{told:?}");
+    assert!(told.reason().contains("certificate"), "{told:?}");
+    assert_eq!(messages(&system, 1).await.len(), 1);
+    assert_eq!(stranger.mqtt_calls(Operation::MqttConnect), 0, "nobody else gets to see the token");
 }
 
 #[tokio::test]
