@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use local::event_hub::EventHub;
 use local::iot_hub::{Effect, Fault, IotHub, Operation};
 use local::system::{Options, System};
@@ -163,16 +165,32 @@ async fn somebody_elses_certificate_is_not_believed_and_telemetry_goes_on() {
     assert_eq!(stranger.mqtt_calls(Operation::MqttConnect), 0, "nobody else gets to see the token");
 }
 
+/// Parks an update of `sensor-1` that could not be made so many seconds ago.
+async fn park(system: &System, age: i64) {
+    let patch = json!({"lastSeenAt": ago(age), "decodedPayload": {"t": 1}});
+    let item = json!({
+        "kind": "reported", "reason": "because", "error": "unavailable", "first_seen": ago(age), "attempts": 1,
+        "device_id": "sensor-1", "original": {"patch": patch},
+    });
+    system.host.queues().put_creating("parked", &STANDARD.encode(item.to_string())).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_device_deleted_between_telemetry_and_twin_update_leaves_a_dead_letter() {
-    let system = system_with(&[("WEBHOOK_ANSWER_WITHIN_SECONDS", "1")]).await;
-    system.iot_hub.create_device("sensor-1").unwrap();
-    system.iot_hub.stop_mqtt().await;
-    assert_eq!(send(&system, &uplink(1, &json!({"t": 1}), 0)).await.status, 202);
-    system.iot_hub.delete_device("sensor-1").unwrap();
-    system.iot_hub.start_mqtt().await.unwrap();
+    let system = system().await;
+    park(&system, 2 * 60 * 60).await;
     let item = queued(&system, "dead-letter", 1).await.remove(0);
     assert!(item["reason"].as_str().unwrap().contains("does not exist any more"), "{item}");
+}
+
+#[tokio::test]
+async fn the_twin_update_of_a_device_whose_first_message_is_parked_too_waits_for_it() {
+    let system = system().await;
+    park(&system, 1).await;
+    system.host.wait_for_log(|line| line.contains("does not exist yet"), LIMIT).await.unwrap();
+    system.iot_hub.create_device("sensor-1").unwrap();
+    reported(&system, |twin| twin["decodedPayload"]["t"] == 1).await;
+    assert!(items(&system, "dead-letter").is_empty());
 }
 
 #[tokio::test]

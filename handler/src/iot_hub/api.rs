@@ -1,4 +1,4 @@
-//! The hub's HTTPS APIs, one request at a time: device side (send) and service side (identities).
+//! The hub's HTTPS APIs, one request at a time: device side (send) and service side (identities, twins).
 
 use std::time::Duration;
 

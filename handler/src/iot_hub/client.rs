@@ -13,7 +13,7 @@ use super::reported::{TwinAccess, Twins};
 use super::standing::Standings;
 use super::{ConnectionString, DeviceId, DeviceToCloudMessage, TagsWritten};
 use crate::circuit::Circuit;
-use crate::error::{Error, Peer, Retry};
+use crate::error::{Error, Peer};
 use crate::http::BareClient;
 use crate::record::PeerRecord;
 
@@ -153,10 +153,10 @@ impl IotHub {
 pub(super) fn remaining(deadline: Instant) -> Result<Duration, Error> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left < SHORTEST_ATTEMPT {
-        return Err(Error::Unavailable {
+        return Err(Error::NotAsked {
             peer: Peer::IotHub,
-            what: "no time was left to ask it within the answer's time budget".to_owned(),
-            retry: Retry::After(Duration::from_secs(1)),
+            what: "no time was left within the answer's time budget".to_owned(),
+            wait: Duration::from_secs(1),
         });
     }
     Ok(left.mul_f64(ATTEMPT))

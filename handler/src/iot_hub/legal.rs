@@ -10,6 +10,7 @@
 //! | ten levels of objects | the eleventh as JSON text |
 //! | 4,096 bytes for each property of the first level | its largest members are left out |
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
@@ -25,7 +26,7 @@ const INTEGERS: std::ops::RangeInclusive<i64> = -4_503_599_627_370_496..=4_503_5
 /// Objects within objects that a property may have below it.
 const DEPTH: usize = 9;
 
-/// Characters that a key's text may hold besides those written as `%XX`.
+/// The end of a text that was cut.
 const MARK: char = '…';
 
 /// A value as a twin takes it, and the paths of all that had to be changed.
@@ -116,21 +117,28 @@ fn cut(path: &str, text: &str, changes: &mut Vec<String>) -> Value {
 
 /// Leaves out the largest members until the property is small enough.
 fn fit(path: &str, value: &mut Value, changes: &mut Vec<String>) {
-    let mut bytes = size(value);
-    let too_large = |bytes: usize| bytes + path.len() > MAX_PROPERTY;
-    while too_large(bytes) {
-        let Value::Object(members) = value else {
-            changes.push(format!("{path}: {bytes} bytes, left out"));
-            *value = Value::Null;
-            return;
-        };
-        let largest = members.iter().max_by_key(|(name, member)| name.len() + size(member));
-        let Some(name) = largest.map(|(name, _)| name.clone()) else { return };
-        if let Some(member) = members.shift_remove(&name) {
-            bytes -= name.len() + size(&member);
-            changes.push(format!("{}: {} bytes, left out", shortened(&format!("{path}.{name}"), 200), size(&member)));
-        }
+    let mut bytes = path.len() + size(value);
+    if bytes <= MAX_PROPERTY {
+        return;
     }
+    let Value::Object(members) = value else {
+        changes.push(format!("{path}: {} bytes, left out", size(value)));
+        *value = Value::Null;
+        return;
+    };
+    let mut sizes: Vec<(usize, String)> =
+        members.iter().map(|(name, member)| (name.len() + size(member), name.clone())).collect();
+    sizes.sort_unstable_by(|one, other| other.cmp(one));
+    let mut left_out = HashSet::new();
+    for (of_member, name) in sizes {
+        if bytes <= MAX_PROPERTY {
+            break;
+        }
+        bytes -= of_member;
+        changes.push(format!("{}: {of_member} bytes, left out", shortened(&format!("{path}.{name}"), 200)));
+        left_out.insert(name);
+    }
+    members.retain(|name, _| !left_out.contains(name));
 }
 
 /// Bytes as the hub counts them.
@@ -212,7 +220,7 @@ mod tests {
         let kilobytes: Map<String, Value> = (0..40).map(|n| (format!("k{n}"), json!("y".repeat(1_000 + n)))).collect();
         let Legal { value, changes } = legal("x", &Value::Object(kilobytes));
         assert_eq!((value.as_object().unwrap().len(), changes.len()), (4, 36));
-        assert_eq!(changes[0], "x.k39: 1039 bytes, left out");
+        assert_eq!(changes[0], "x.k39: 1042 bytes, left out");
     }
 
     fn json() -> impl Strategy<Value = Value> {

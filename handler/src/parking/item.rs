@@ -112,6 +112,12 @@ impl Item {
         }
     }
 
+    /// How long ago it could not be delivered for the first time; very long if it does not say.
+    #[must_use]
+    pub fn age(&self, now: OffsetDateTime) -> time::Duration {
+        OffsetDateTime::parse(&self.first_seen, &Rfc3339).map_or(time::Duration::MAX, |first_seen| now - first_seen)
+    }
+
     /// How long a try makes no sense yet.
     #[must_use]
     pub fn wait_from(&self, now: OffsetDateTime) -> Duration {

@@ -16,6 +16,7 @@ use rustls::pki_types::CertificateDer;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
+pub(crate) use self::parsers::shown;
 pub use lookup::Lookup;
 pub use message_types::MessageTypes;
 pub use storage::{STORAGE_NAMES, StorageSettings};

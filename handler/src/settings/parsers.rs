@@ -12,7 +12,7 @@ use crate::secret::Secret;
 use crate::tts::id::is_id;
 
 /// A wrong value as it may be shown. Keys are pasted into wrong settings too.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let is_key = text.contains("NNSXS.") || text.contains("SharedAccess") || text.contains("AccountKey");
     if is_key { "something that looks like a key".to_owned() } else { format!("{:?}", shortened(text, 40)) }
 }

@@ -10,6 +10,9 @@ use crate::error::{Error, OPERATOR, Peer, Retry};
 use crate::iot_hub::{DeviceId, Report};
 use crate::parking::Item;
 
+/// How long a device may take to be created by a message that is parked as well.
+const CREATION: time::Duration = time::Duration::hours(1);
+
 /// Writes what a message reports, beside what is there if that matters. A decoded payload that does not fit beside
 /// what others have left there takes its place. One without news may be left out.
 pub(super) async fn report(
@@ -84,6 +87,11 @@ pub(crate) async fn redeliver_reported(app: &App, item: &Item, deadline: Instant
         }
         Report::NotAuthorized => match app.iot_hub.twin(&device_id, deadline).await? {
             Some(twin) if twin["status"] == "enabled" => Err(not_let_in()),
+            // Its first message may be parked too, and create it.
+            None if item.age(now()) < CREATION => {
+                let what = format!("device {device_id} does not exist yet");
+                Err(Error::NotYet { peer: Peer::IotHub, what })
+            }
             twin => {
                 let reason = if twin.is_some() { "is disabled" } else { "does not exist any more" };
                 Err(Error::Refused { peer: Peer::IotHub, what: format!("device {device_id} {reason}") })

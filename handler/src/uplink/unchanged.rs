@@ -1,5 +1,6 @@
 //! Leaving out twin updates that would change nothing but their time. What is remembered here only saves calls: another
-//! instance may have written something else in between, which then stays for the interval at most.
+//! instance may have written something else in between, or the device may have been created anew, and its twin then
+//! waits for the interval at most.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroUsize;

@@ -4,7 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, Packet, PubAck, Publish, Subscribe};
+use rumqttc::mqttbytes::v4::{
+    ConnAck, Connect, ConnectReturnCode, Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode,
+};
 use rumqttc::mqttbytes::{self, QoS};
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,7 +36,6 @@ const MAX_MESSAGE: usize = 500;
 pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
     incoming: BytesMut,
-    is_subscribed: bool,
     last_id: u16,
     pub(super) opened_at: Instant,
 }
@@ -52,24 +53,41 @@ impl Connection {
     pub(super) async fn open(endpoint: &Endpoint, device_id: &DeviceId) -> Result<Self, NotOpen> {
         let stream = endpoint.connect().await.map_err(|reason| NotOpen::Failed(broken(&reason)))?;
         let (incoming, opened_at) = (BytesMut::with_capacity(1024), Instant::now());
-        let mut connection = Self { stream, incoming, is_subscribed: false, last_id: 0, opened_at };
+        let mut connection = Self { stream, incoming, last_id: 0, opened_at };
         let host_name = &endpoint.host_name;
         let mut connect = Connect::new(device_id.as_str());
         connect.keep_alive = KEEP_ALIVE;
         connect.clean_session = true;
-        connect.set_login(format!("{host_name}/{device_id}/?api-version={API_VERSION}"), endpoint.password(device_id));
+        connect.set_login(format!("{host_name}/{device_id}/?api-version={API_VERSION}"), endpoint.credential.token());
         connection.write(&[Packet::Connect(connect)]).await.map_err(NotOpen::Failed)?;
         let Packet::ConnAck(ConnAck { code, .. }) = connection.read().await.map_err(NotOpen::Failed)? else {
             return Err(NotOpen::Failed(unavailable("found no CONNACK behind CONNECT".to_owned(), Retry::Soon)));
         };
         match code {
-            ConnectReturnCode::Success => Ok(connection),
+            ConnectReturnCode::Success => {
+                connection.subscribe().await.map_err(NotOpen::Failed)?;
+                Ok(connection)
+            }
             ConnectReturnCode::NotAuthorized | ConnectReturnCode::BadUserNamePassword => Err(NotOpen::NotAuthorized),
             ConnectReturnCode::RefusedProtocolVersion
             | ConnectReturnCode::BadClientId
             | ConnectReturnCode::ServiceUnavailable => {
                 Err(NotOpen::Failed(unavailable(format!("CONNACK {code:?}"), Retry::Soon)))
             }
+        }
+    }
+
+    /// Subscribes to answers. A request before that is known to count might get none.
+    async fn subscribe(&mut self) -> Result<(), Error> {
+        let mut subscribe = Subscribe::new("$iothub/twin/res/#", QoS::AtLeastOnce);
+        subscribe.pkid = self.next_id();
+        self.write(&[Packet::Subscribe(subscribe)]).await?;
+        loop {
+            let Packet::SubAck(SubAck { return_codes, .. }) = self.read().await? else { continue };
+            return match return_codes.as_slice() {
+                [SubscribeReasonCode::Success(_)] => Ok(()),
+                codes => Err(unavailable(format!("SUBACK {codes:?}"), Retry::Soon)),
+            };
         }
     }
 
@@ -96,15 +114,7 @@ impl Connection {
         let id = self.next_id();
         let mut request = Publish::new(format!("{topic}?$rid={id}"), QoS::AtLeastOnce, payload);
         request.pkid = id;
-        let mut packets = Vec::with_capacity(2);
-        if !self.is_subscribed {
-            let mut subscribe = Subscribe::new("$iothub/twin/res/#", QoS::AtLeastOnce);
-            subscribe.pkid = self.next_id();
-            packets.push(Packet::Subscribe(subscribe));
-            self.is_subscribed = true;
-        }
-        packets.push(Packet::Publish(request));
-        self.write(&packets).await?;
+        self.write(&[Packet::Publish(request)]).await?;
         loop {
             let Packet::Publish(answer) = self.read().await? else { continue };
             if answer.qos != QoS::AtMostOnce {
@@ -113,7 +123,6 @@ impl Connection {
             match status(&answer.topic, id) {
                 Some(200..=299) => return Ok(answer),
                 Some(status) => return Err(refused(status, &answer.payload)),
-                // An answer to somebody who gave up waiting.
                 None => {}
             }
         }

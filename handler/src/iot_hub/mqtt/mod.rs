@@ -16,8 +16,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::ConnectionString;
 use super::credential::Credential;
-use super::{ConnectionString, DeviceId};
 
 pub(super) use self::pool::{Checked, NotWritten, Pool};
 pub use self::rate::Rates;
@@ -30,6 +30,7 @@ struct Endpoint {
     host_name: String,
     port: u16,
     tls: TlsConnector,
+    /// The policy's token serves every device.
     credential: Credential,
 }
 
@@ -58,10 +59,5 @@ impl Endpoint {
             self.tls.connect(name, stream).await
         };
         timeout(CONNECT_TIMEOUT, connect).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
-    }
-
-    /// The policy's token serves every device.
-    fn password(&self, _device_id: &DeviceId) -> String {
-        self.credential.token()
     }
 }

@@ -1,25 +1,27 @@
 //! Connections on demand: one for each device that is being written to, closed when it is idle or when there are too many.
 
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lru::LruCache;
 use serde_json::Value;
 use tokio::sync::{Mutex as TurnMutex, MutexGuard};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connection::{Connection, NotOpen, unavailable};
 use super::rate::{Rate, Rates};
 use super::{ConnectionString, Endpoint};
-use crate::error::{Error, Retry};
+use crate::error::{Error, Peer, Retry};
 use crate::iot_hub::DeviceId;
 
 /// Devices that may be connected at once. The one used longest ago makes way.
-const MAX_DEVICES: NonZeroUsize = NonZeroUsize::new(500).unwrap();
+const MAX_DEVICES: usize = 500;
 
 /// Tokens are valid for at least a quarter of an hour when a connection is opened; the hub closes it when they expire.
 const MAX_AGE: Duration = Duration::from_secs(10 * 60);
+
+/// Longest goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Part of the time left that one attempt may take.
 const ATTEMPT: f64 = 0.6;
@@ -81,7 +83,7 @@ impl Pool {
             idle,
             connections: Rate::new("new connections", rates.connections_per_second),
             updates: Rate::new("twin updates", rates.twin_updates_per_second),
-            devices: Mutex::new(LruCache::new(MAX_DEVICES)),
+            devices: Mutex::new(LruCache::unbounded()),
         }
     }
 
@@ -120,51 +122,46 @@ impl Pool {
         deadline: Instant,
     ) -> Result<bool, NotWritten> {
         let in_turn = timeout_at(deadline, slot.turn.lock()).await;
-        let mut open = in_turn.map_err(|_| timed_out("waiting for the device's connection"))?;
+        let mut open = in_turn.map_err(|_| busy())?;
         // A connection gone silent leaves time for another.
         let give_up = Instant::now() + deadline.saturating_duration_since(Instant::now()).mul_f64(ATTEMPT);
-        let attempt = timeout_at(give_up, self.attempt(device_id, &mut open, patch, checked, give_up)).await;
-        let result = attempt.unwrap_or_else(|_| Err(timed_out("a twin request").into()));
-        if result.is_err() {
-            // What the connection is in the middle of, nobody knows.
-            open.connection = None;
-        }
+        // Until it has succeeded, nobody knows what the connection is in the middle of: it is given back only then.
+        let kept = open.connection.take();
+        let attempt = timeout_at(give_up, self.attempt(device_id, kept, patch, checked, give_up)).await;
+        let (connection, is_written) = attempt.unwrap_or_else(|_| Err(timed_out("a twin request").into()))?;
+        open.connection = Some(connection);
         self.keep_for_a_while(slot, open);
-        result
+        Ok(is_written)
     }
 
     async fn attempt(
         &self,
         device_id: &DeviceId,
-        open: &mut Open,
+        kept: Option<Connection>,
         patch: &Value,
         checked: Option<Checked<'_>>,
         deadline: Instant,
-    ) -> Result<bool, NotWritten> {
-        if open.connection.as_ref().is_some_and(|connection| connection.opened_at.elapsed() > MAX_AGE) {
-            open.connection = None;
-        }
-        let connection = match &mut open.connection {
+    ) -> Result<(Connection, bool), NotWritten> {
+        let mut connection = match kept.filter(|connection| connection.opened_at.elapsed() < MAX_AGE) {
             Some(connection) => connection,
-            none => {
+            None => {
                 self.connections.turn(deadline).await?;
-                none.insert(Connection::open(&self.endpoint, device_id).await.map_err(|reason| match reason {
+                Connection::open(&self.endpoint, device_id).await.map_err(|reason| match reason {
                     NotOpen::NotAuthorized => NotWritten::NotAuthorized,
                     NotOpen::Failed(error) => NotWritten::Failed(error),
-                })?)
+                })?
             }
         };
-        let Some(checked) = checked else {
-            self.updates.turn(deadline).await?;
-            connection.patch(patch).await?;
-            return Ok(true);
-        };
         self.updates.turn(deadline).await?;
+        let Some(checked) = checked else {
+            connection.patch(patch).await?;
+            return Ok((connection, true));
+        };
         let twin = connection.twin().await?;
-        let Some(patch) = checked(&twin["reported"]) else { return Ok(false) };
+        let Some(patch) = checked(&twin) else { return Ok((connection, false)) };
         self.updates.turn(deadline).await?;
         connection.patch(&patch).await?;
-        Ok(true)
+        Ok((connection, true))
     }
 
     fn slot(&self, device_id: &DeviceId) -> Arc<Slot> {
@@ -172,10 +169,15 @@ impl Pool {
         if let Some(slot) = devices.get(device_id) {
             return Arc::clone(slot);
         }
-        let slot = Arc::<Slot>::default();
-        if let Some((_, used_longest_ago)) = devices.push(device_id.clone(), Arc::clone(&slot)) {
-            tokio::spawn(close_when_idle(used_longest_ago, Duration::ZERO));
+        if devices.len() >= MAX_DEVICES {
+            let is_unused = |(_, slot): &(&DeviceId, &Arc<Slot>)| slot.turn.try_lock().is_ok();
+            let used_longest_ago = devices.iter().rev().find(is_unused).map(|(device_id, _)| device_id.clone());
+            if let Some(slot) = used_longest_ago.and_then(|device_id| devices.pop(&device_id)) {
+                tokio::spawn(close_when_idle(slot, Duration::ZERO));
+            }
         }
+        let slot = Arc::<Slot>::default();
+        devices.put(device_id.clone(), Arc::clone(&slot));
         slot
     }
 
@@ -201,12 +203,18 @@ async fn close_when_idle(slot: Arc<Slot>, idle: Duration) {
         if unused >= idle || open.connection.is_none() {
             open.used_at = None;
             if let Some(connection) = open.connection.take() {
-                connection.close().await;
+                // Whether the hub hears it does not matter.
+                let _ = timeout(GOODBYE, connection.close()).await;
             }
             return;
         }
         wait = idle - unused;
     }
+}
+
+fn busy() -> Error {
+    let what = "its device's only connection was in use all the time".to_owned();
+    Error::NotAsked { peer: Peer::IotHub, what, wait: Duration::from_secs(1) }
 }
 
 fn timed_out(what: &str) -> Error {

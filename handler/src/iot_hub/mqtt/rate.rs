@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::connection::unavailable;
-use crate::error::{Error, Retry};
+use crate::error::{Error, Peer};
 
 /// How much this instance may do, of what the hub's tier allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +35,7 @@ impl Rate {
     /// Waits for a turn.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if that would be after `deadline`; the turn is not used up then.
+    /// [`Error::NotAsked`] if that would be after `deadline`; the turn is not used up then.
     pub(super) async fn turn(&self, deadline: Instant) -> Result<(), Error> {
         let at = self.reserve(deadline)?;
         sleep_until(at).await;
@@ -50,7 +49,7 @@ impl Rate {
         let at = used_until.checked_sub(self.burst - self.interval).map_or(now, |at| at.max(now));
         if at > deadline {
             let what = format!("{} are used up for {} ms", self.what, (at - now).as_millis());
-            return Err(unavailable(what, Retry::After(at - now)));
+            return Err(Error::NotAsked { peer: Peer::IotHub, what, wait: at - now });
         }
         *next = Some(used_until + self.interval);
         Ok(at)
@@ -83,7 +82,7 @@ mod tests {
         rate.turn(Instant::now()).await.unwrap();
         for _ in 0..5 {
             let error = rate.turn(Instant::now() + Duration::from_millis(500)).await.unwrap_err();
-            assert_eq!(error.retry(), Some(Retry::After(Duration::from_secs(1))), "{error}");
+            assert_eq!(error.retry(), Some(crate::error::Retry::After(Duration::from_secs(1))), "{error}");
         }
         tokio::time::advance(Duration::from_secs(1)).await;
         rate.turn(Instant::now()).await.unwrap();

@@ -63,10 +63,15 @@ fn rank(status: &Value) -> u8 {
     }
 }
 
-/// Whether the twin reports a newer downlink, or has heard more of the same one at the same time.
-pub(super) fn is_overtaken(own: &Value, present: &Value) -> bool {
+/// Whether the twin reports a newer downlink, or has heard more of the same one at the same time. Versions begin anew
+/// with a device created anew: one above `newest` belongs to a device that is gone.
+pub(super) fn is_overtaken(own: &Value, present: &Value, newest: &Value) -> bool {
     let Some(version) = own["desiredVersion"].as_u64() else { return false };
-    match present["desiredVersion"].as_u64() {
+    let newest = newest.as_u64().unwrap_or(u64::MAX);
+    if version > newest {
+        return true;
+    }
+    match present["desiredVersion"].as_u64().filter(|there| *there <= newest) {
         Some(there) if there != version => there > version,
         Some(_) => own["at"] == present["at"] && rank(&present["status"]) >= rank(&own["status"]),
         None => false,

@@ -31,6 +31,9 @@ const FRESH: Duration = Duration::seconds(30);
 /// Times by which one update is newer than another, wherever one of them is.
 const TIMES: [&str; 5] = ["/lastSeenAt", "/joinedAt", "/locationAt", "/serviceDataAt", "/downlink/at"];
 
+/// Longest list of changes: `lorawan` holds 4 KB, the radio state included.
+const LIST_BYTES: usize = 2_000;
+
 /// How a message's values get into the twin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rules {
@@ -89,10 +92,17 @@ pub(crate) fn reported_from(message: &Message<'_>, rules: Rules) -> Option<Repor
     Some(Reported { patch: properties.into(), replaces_decoded_payload })
 }
 
-/// Lists what had to be changed in `lorawan.sanitized`.
-fn say(properties: &mut Map<String, Value>, changes: Vec<String>) {
-    let Legal { value, .. } = legal("sanitized", &json!(changes));
-    let list = if changes.is_empty() { Value::Null } else { value };
+/// Lists what had to be changed in `lorawan.sanitized`, as much of it as there is room for.
+fn say(properties: &mut Map<String, Value>, mut changes: Vec<String>) {
+    let mut room = LIST_BYTES;
+    let mut fits = |change: &String| room.checked_sub(change.len()).map(|left| room = left).is_some();
+    let listed = changes.iter().take_while(|change| fits(change)).count();
+    let left = changes.len() - listed;
+    changes.truncate(listed);
+    if left > 0 {
+        changes.push(format!("and {left} more"));
+    }
+    let list = if changes.is_empty() { Value::Null } else { json!(changes) };
     let lorawan = properties.entry("lorawan").or_insert_with(|| json!({}));
     if let Some(lorawan) = lorawan.as_object_mut() {
         lorawan.insert("sanitized".to_owned(), list);
@@ -133,16 +143,17 @@ impl Reported {
         let mut patch = self.patch.clone();
         let change = json!("decodedPayload: replaced, because it was not taken beside what was there");
         match patch["lorawan"]["sanitized"].as_array_mut() {
-            Some(changes) => changes.push(change),
+            Some(changes) => changes.insert(0, change),
             None => patch["lorawan"]["sanitized"] = json!([change]),
         }
         Self { patch, replaces_decoded_payload: true }
     }
 
-    /// What is to be written beside what is there; `None` if that is newer.
-    pub(crate) fn beside(&self, present: &Value) -> Option<Value> {
+    /// What is to be written beside what is in the twin; `None` if that is newer.
+    pub(crate) fn beside(&self, twin: &Value) -> Option<Value> {
         let (path, own) = self.time()?;
-        if fate::is_overtaken(&self.patch["downlink"], &present["downlink"]) {
+        let present = &twin["reported"];
+        if fate::is_overtaken(&self.patch["downlink"], &present["downlink"], &twin["desired"]["$version"]) {
             return None;
         }
         let is_of_one_downlink =

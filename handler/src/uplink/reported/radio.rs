@@ -11,13 +11,15 @@ struct Uplink {
     rx_metadata: Vec<Reception>,
     settings: Settings,
     last_battery_percentage: Option<Battery>,
-    last_a_f_cnt_down: Option<u32>,
+    last_a_f_cnt_down: u32,
 }
 
-#[derive(Deserialize)]
+/// Zero values are omitted by the sender.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Reception {
-    rssi: Option<f64>,
-    snr: Option<f64>,
+    rssi: f64,
+    snr: f64,
 }
 
 #[derive(Default, Deserialize)]
@@ -57,16 +59,14 @@ struct Battery {
 /// `lorawan`; `None` if the message is not as it should be.
 pub(super) fn radio_from(message: &Message<'_>) -> Option<Value> {
     let uplink: Uplink = serde_json::from_str(message.payload()?.get()).ok()?;
-    let best = |value: fn(&Reception) -> Option<f64>| uplink.rx_metadata.iter().filter_map(value).reduce(f64::max);
-    // Zero values are omitted, so an absent one means zero where there was a reception at all.
-    let heard = |value: fn(&Reception) -> Option<f64>| best(value).or((!uplink.rx_metadata.is_empty()).then_some(0.0));
+    let best = |value: fn(&Reception) -> f64| uplink.rx_metadata.iter().map(value).reduce(f64::max);
     let mut radio = json!({
         "devAddr": message.end_device_ids.dev_addr,
         "fPort": message.frame.f_port,
         "fCntUp": message.frame.f_cnt,
         "fCntDown": uplink.last_a_f_cnt_down,
-        "rssi": heard(|reception| reception.rssi),
-        "snr": heard(|reception| reception.snr),
+        "rssi": best(|reception| reception.rssi),
+        "snr": best(|reception| reception.snr),
         "gateways": uplink.rx_metadata.len(),
         "dataRate": uplink.settings.data_rate.text(),
         "frequency": uplink.settings.frequency.and_then(|hertz| hertz.parse::<u64>().ok()),

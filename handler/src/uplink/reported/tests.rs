@@ -91,6 +91,7 @@ fn times_only_move_forwards() {
         (json!({"lastSeenAt": "2026-11-20T10:00:00.6Z"}), false),
         (json!({"lastSeenAt": "lately", "joinedAt": "2027-01-01T00:00:00Z"}), true),
     ] {
+        let present = json!({"reported": present});
         assert_eq!(late.beside(&present).is_some(), is_written, "{present}");
     }
 }
@@ -109,6 +110,7 @@ fn a_downlinks_fate_follows_versions_first_then_times_then_progress() {
         (present(7, "nack", "2026-11-20T10:00:04Z"), true),
         (present(7, "ack", "2026-11-20T10:00:06Z"), false),
     ] {
+        let present = json!({"reported": present, "desired": {"$version": 8}});
         assert_eq!(own.beside(&present).is_some(), is_written, "{present}");
     }
 }
@@ -117,15 +119,36 @@ fn a_downlinks_fate_follows_versions_first_then_times_then_progress() {
 fn a_replaced_payload_takes_away_what_it_does_not_have() {
     let decoded = json!({"led": {"on": true}, "t": 1});
     let replacing = Reported { replaces_decoded_payload: true, ..uplink("2026-11-20T10:00:00Z", &decoded) };
-    let present = json!({"decodedPayload": {"led": {"on": false, "dim": 3}, "old": {"x": 1}, "t": {"y": 2}}});
+    let present =
+        json!({"reported": {"decodedPayload": {"led": {"on": false, "dim": 3}, "old": {"x": 1}, "t": {"y": 2}}}});
     let expected = json!({"led": {"on": true, "dim": null}, "t": 1, "old": null});
     assert_eq!(replacing.beside(&present).unwrap()["decodedPayload"], expected);
+}
+
+#[test]
+fn the_fate_of_a_downlink_of_a_device_that_is_gone_is_not_told_of_its_successor() {
+    let twin = |there: u64| json!({"reported": {"downlink": {"desiredVersion": there, "status": "sent"}}, "desired": {"$version": 3}});
+    assert_eq!(fate("downlink_sent", 40, "2026-11-20T10:00:05Z").beside(&twin(2)), None);
+    assert!(fate("downlink_sent", 3, "2026-11-20T10:00:05Z").beside(&twin(40)).is_some());
+}
+
+#[test]
+fn a_long_list_of_changes_is_cut_and_leaves_room_for_the_radio_state() {
+    let decoded: Map<String, Value> = (0..200).map(|n| (format!("key {n}"), json!(1))).collect();
+    let reported = uplink("2026-11-20T10:00:00Z", &Value::Object(decoded));
+    for patch in [&reported.patch, &reported.replacing_the_decoded_payload().patch] {
+        let listed = patch["lorawan"]["sanitized"].as_array().unwrap();
+        let last = listed.last().unwrap().as_str().unwrap();
+        assert!(last.starts_with("and ") && last.ends_with(" more"), "{last}");
+        assert!(crate::iot_hub::legal::size(&patch["lorawan"]) < 2_500);
+    }
 }
 
 proptest! {
     #[test]
     fn nothing_that_is_there_makes_it_panic(time in ".{0,30}", version: u64, status in ".{0,10}") {
         let present = json!({"lastSeenAt": time, "decodedPayload": status, "downlink": {"desiredVersion": version, "status": status, "at": time}});
+        let present = json!({"reported": present, "desired": {"$version": version}});
         for own in [uplink("2026-11-20T10:00:00Z", &json!({"t": 1})), fate("downlink_ack", 7, "2026-11-20T10:00:00Z")] {
             let _ = own.beside(&present);
         }
