@@ -168,13 +168,21 @@ impl ByApi<'_> {
         attempt: Try,
         deadline: Instant,
     ) -> Result<(), Error> {
+        let left_out =
+            |why: &str| tracing::info!(device_id = %ids, version = desired.version, "downlink left out: {why}");
         if desired.is_scheduled(twin) {
+            left_out("the twin reports it, or a newer one, as scheduled");
             return Ok(());
         }
         let downlink: Downlink = desired.downlink(twin).map_err(Error::Malformed)?;
-        let may_be_queued = attempt == Try::Repeated && downlink.operation == QueueOperation::Push;
-        if may_be_queued && self.api.is_queued(ids, &downlink.correlation_id, deadline).await? {
-            return Ok(());
+        if attempt == Try::Repeated {
+            let queue = self.api.queue(ids, deadline).await?;
+            let is_queued = queue.contains(&downlink.correlation_id);
+            let would_wipe = downlink.operation == QueueOperation::Replace && desired.is_overtaken_in(&queue);
+            if is_queued || would_wipe {
+                left_out(if is_queued { "it is in the queue already" } else { "a newer one is in the queue" });
+                return Ok(());
+            }
         }
         match self.api.enqueue(ids, &downlink, deadline).await? {
             Enqueued::Done => Ok(()),
@@ -203,8 +211,17 @@ pub(crate) fn read(event: &HubEvent, ids: &EndDeviceIds, twin: &Value) -> Result
 
 /// Whether the tags an event brings are those of the twin still. If not, a newer event brings those.
 fn is_current(patch: &Value, twin: &Value) -> bool {
-    let now = &twin["tags"]["lorawan"];
-    patch.as_object().is_some_and(|patch| patch.iter().all(|(name, value)| *value == now[name.as_str()]))
+    is_merged(patch, &twin["tags"]["lorawan"])
+}
+
+/// Whether merging a patch would change nothing.
+fn is_merged(patch: &Value, now: &Value) -> bool {
+    match (patch, now) {
+        (Value::Object(patch), Value::Object(now)) => {
+            patch.iter().all(|(name, value)| is_merged(value, now.get(name).unwrap_or(&Value::Null)))
+        }
+        (patch, now) => patch == now,
+    }
 }
 
 #[cfg(test)]
@@ -244,12 +261,17 @@ mod tests {
 
     #[test]
     fn tags_that_were_changed_again_are_not_current() {
-        let twin = json!({"tags": {"lorawan": {"devEui": "70B3", "frequencyPlanId": "US"}}});
+        let version_ids = json!({"brandId": "acme", "firmwareVersion": "1.3"});
+        let twin = json!({"tags": {"lorawan": {"devEui": "70B3", "frequencyPlanId": "US", "versionIdentifiers": version_ids}}});
         for (patch, expected) in [
             (json!({"devEui": "70B3"}), true),
             (json!({"devEui": "70B3", "name": null}), true),
             (json!({"devEui": "70B4"}), false),
             (json!({"frequencyPlanId": null}), false),
+            (json!({"versionIdentifiers": {"firmwareVersion": "1.3"}}), true),
+            (json!({"versionIdentifiers": {"firmwareVersion": "1.3", "bandId": null}}), true),
+            (json!({"versionIdentifiers": {"firmwareVersion": "1.2"}}), false),
+            (json!({"versionIdentifiers": {"brandId": null}}), false),
         ] {
             assert_eq!(is_current(&patch, &twin), expected, "{patch}");
         }
