@@ -12,4 +12,7 @@ pub trait Observer: fmt::Debug + Send + Sync {
 
     /// A fault met a request; `message_id` is the one of a message to be sent.
     fn spoiled(&self, operation: Operation, message_id: Option<&str>, effect: &Effect);
+
+    /// Somebody is going to be told a device's twin, or that there is none.
+    fn twin_read(&self, _device_id: &str) {}
 }
