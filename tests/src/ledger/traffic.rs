@@ -22,6 +22,9 @@ const AT_ONCE: u32 = 64;
 /// Hub events not read for which changes wait a moment, so that they meet faults when they are new.
 const BACKLOG: i64 = 100;
 
+/// How long a restart waits for its port at most.
+const PORT_TAKEN: Duration = Duration::from_secs(20);
+
 /// How long a change waits at most.
 const MOMENT: Duration = Duration::from_millis(50);
 
@@ -111,8 +114,13 @@ impl Traffic {
     async fn restart_tts(&mut self) {
         self.books.note_system(What::Restarted);
         *self.injected.entry(Name::TTS_RESTART).or_default() += 1;
-        if let Err(error) = self.system.tts.restart().await {
-            self.books.breach("ended", format!("The Things Stack does not start again: {error}"));
+        let until = Instant::now() + PORT_TAKEN;
+        // Somebody else on this machine may have a connection from its port.
+        while let Err(error) = self.system.tts.restart().await {
+            if Instant::now() > until {
+                return self.books.breach("ended", format!("The Things Stack does not start again: {error}"));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
