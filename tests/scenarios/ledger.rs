@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::ledger::{Options, Report, run};
+use local::ledger::{Delivery, Options, Report, run};
 
 use crate::support::script_root;
 
@@ -10,42 +10,75 @@ async fn audited(options: Options) -> Report {
     run(options, script_root().await).await.expect("the system starts")
 }
 
-fn small(seed: u64) -> Options {
+fn small(delivery: Delivery, seed: u64) -> Options {
     Options {
         uplinks: 2_000,
         events: 300,
         devices: 50,
+        delivery,
         seed,
         drain_limit: Duration::from_secs(3),
         ..Options::default()
     }
 }
 
+async fn everything_goes_wrong(delivery: Delivery, seed: u64) -> Report {
+    let report = audited(small(delivery, seed)).await;
+    assert!(report.balance.is_even(), "{report}");
+    assert!(report.restarts > 0 && report.balance.met.len() > 10, "{report}");
+    report
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_wrong_nothing_acknowledged_is_lost_doubled_reordered_or_leaked() {
     for seed in 1..=2 {
-        let report = audited(small(seed)).await;
-        assert!(report.balance.is_even(), "{report}");
-        assert!(report.restarts > 0 && report.balance.met.len() > 10, "{report}");
+        everything_goes_wrong(Delivery::Package, seed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_goes_wrong_devices_and_downlinks_are_what_the_hub_says() {
+    for seed in 1..=2 {
+        let report = everything_goes_wrong(Delivery::Api, seed).await;
+        assert!(report.balance.downlinks.accepted > 0, "{report}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_nothing_goes_wrong_everything_is_delivered_once() {
-    let report = audited(Options { uplinks: 300, events: 100, calm: true, ..small(1) }).await;
-    let balance = &report.balance;
-    assert!(balance.is_even() && balance.acknowledged == balance.delivered + balance.dead_lettered, "{report}");
-    assert_eq!((balance.duplicate_messages, balance.repeated_events, balance.overtaken), (0, 0, 0), "{report}");
-    let last_line = report.to_string().lines().last().map(str::to_owned);
-    assert_eq!(last_line, Some(balance.to_string()));
-    assert!(balance.to_string().ends_with(" · lost 0 · doubled 0"), "{balance}");
+    for delivery in [Delivery::Package, Delivery::Api] {
+        let report = audited(Options { uplinks: 300, events: 100, calm: true, ..small(delivery, 1) }).await;
+        let balance = &report.balance;
+        assert!(balance.is_even() && balance.acknowledged == balance.delivered + balance.dead_lettered, "{report}");
+        assert_eq!((balance.duplicate_messages, balance.repeated_events), (0, 0), "{report}");
+        let downlinks = balance.downlinks;
+        assert_eq!((downlinks.doubled_in_window, downlinks.raced), (0, 0), "{report}");
+        let last_line = report.to_string().lines().last().map(str::to_owned);
+        assert_eq!(last_line, Some(balance.to_string()));
+        assert!(balance.to_string().ends_with(" · lost 0 · doubled 0"), "{balance}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_books_notice_a_single_message_that_the_hub_loses() {
-    let report = audited(Options { uplinks: 100, events: 10, calm: true, lose: Some(77), ..small(1) }).await;
+    let options = Options { uplinks: 100, events: 10, calm: true, lose: Some(77), ..small(Delivery::Package, 1) };
+    let report = audited(options).await;
     assert_eq!(report.balance.lost, 1, "{report}");
     assert!(!report.balance.is_even());
     let text = report.to_string();
     assert!(text.starts_with("seed 1: lost uplink 77: ") && text.contains("webhook answered 200"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_books_notice_a_downlink_and_a_registration_that_the_things_stack_loses() {
+    let calm = Options { uplinks: 200, events: 100, devices: 5, calm: true, ..small(Delivery::Api, 1) };
+    for (options, expected) in [
+        (Options { lose_downlinks_of: Some(1), ..calm.clone() }, "is neither carried out nor kept"),
+        (Options { lose_registration_of: Some(1), ..calm }, "it is at [Identity, Join, Application] only"),
+    ] {
+        let report = audited(options).await;
+        let text = report.to_string();
+        assert!(report.balance.lost > 0 && !report.balance.is_even(), "{text}");
+        assert!(text.starts_with("seed 1: lost device 1: hub event ") && text.contains(expected), "{text}");
+    }
 }

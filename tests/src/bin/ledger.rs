@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use local::ledger::{Options, run};
+use local::ledger::{Delivery, Options, run};
 use local::stage::{StageOptions, stage};
 use local::system::StartError;
 
@@ -25,6 +25,9 @@ struct Arguments {
     /// Devices that send and change.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     devices: u32,
+    /// How the handler delivers changes.
+    #[arg(long, default_value = "api", value_parser = delivery)]
+    delivery: Delivery,
     /// Functions hosts that share webhooks and queues; the first one reads the Event Hub.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     hosts: u16,
@@ -40,6 +43,12 @@ struct Arguments {
     /// Let the hub lose this uplink while it says that it has it, to see the books notice.
     #[arg(long)]
     lose: Option<u32>,
+    /// Let The Things Stack lose this device's downlinks while it says that it has them.
+    #[arg(long)]
+    lose_downlinks_of: Option<u32>,
+    /// Let the Network Server lose this device in the end.
+    #[arg(long)]
+    lose_registration_of: Option<u32>,
     /// Longest time for what is parked to be delivered once everything works again.
     #[arg(long, default_value_t = 300)]
     drain_seconds: u64,
@@ -60,7 +69,10 @@ impl Arguments {
             hosts: usize::from(self.hosts),
             seed,
             calm: self.calm,
+            delivery: self.delivery,
             lose: self.lose,
+            lose_downlinks_of: self.lose_downlinks_of,
+            lose_registration_of: self.lose_registration_of,
             drain_limit: Duration::from_secs(self.drain_seconds),
             progress: (!self.quiet).then_some(|line| eprintln!("{line}")),
         }
@@ -100,6 +112,11 @@ fn failed(reason: &dyn Error) -> ExitCode {
     }
     eprintln!("{text}");
     ExitCode::FAILURE
+}
+
+fn delivery(text: &str) -> Result<Delivery, String> {
+    let find = [Delivery::Api, Delivery::Package].into_iter().find(|delivery| delivery.name() == text);
+    find.ok_or_else(|| "expected api or package".to_owned())
 }
 
 fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {

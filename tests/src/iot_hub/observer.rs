@@ -24,4 +24,7 @@ pub trait Observer: fmt::Debug + Send + Sync {
     fn reported(&self, device_id: &str, patch: &Value, is_answered: bool) {
         let _ = (device_id, patch, is_answered);
     }
+
+    /// Somebody is going to be told a device's twin, or that there is none.
+    fn twin_read(&self, _device_id: &str) {}
 }

@@ -50,7 +50,12 @@ pub(crate) fn device(hub: &Hub, call: &Call, device_id: &str) -> Result<Reply, H
 pub(crate) fn twin(hub: &Hub, call: &Call, device_id: &str) -> Result<Reply, HubError> {
     hub.access.check_service(call.claim(), Right::ServiceConnect)?;
     match call.method {
-        Method::GET => hub.twin(device_id),
+        Method::GET => {
+            if let Some(observer) = &hub.observer {
+                observer.twin_read(device_id);
+            }
+            hub.twin(device_id)
+        }
         Method::PATCH => hub.patch_twin(device_id, &call.json()?, &call.precondition()),
         Method::PUT => hub.replace_twin(device_id, &call.json()?, &call.precondition()),
         _ => return Ok(Reply::empty(405)),

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
+use super::api::Life;
 use super::books::Books;
 use super::watcher::Watcher;
 
@@ -17,12 +18,13 @@ const LOOKS_PER_LINE: u32 = 10;
 const MOST_READING: Duration = Duration::from_mins(3);
 
 /// Waits until all events are read, whatever happens, and nothing is parked that is due within `limit`; says whether
-/// the latter came true.
-pub(super) async fn drain(watcher: &mut Watcher, books: &Books, limit: Duration) -> bool {
+/// the latter came true. Devices, if they have a life, go on meanwhile.
+pub(super) async fn drain(watcher: &mut Watcher, books: &Books, life: Option<&Life>, limit: Duration) -> bool {
     let (give_up, horizon) = (Instant::now() + limit, now() + limit);
     let mut looks = tokio::time::interval(BETWEEN_LOOKS);
     for number in 0_u32.. {
         looks.tick().await;
+        life.into_iter().for_each(Life::go_on);
         watcher.look();
         let backlog = watcher.backlog();
         if backlog == 0 && watcher.last.due_before(horizon) == 0 {

@@ -15,7 +15,7 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(31);
 
 /// The names of faults, in the order in which reports show them.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 30] = [
     "hub 429",
     "hub 500",
     "hub 503",
@@ -30,6 +30,8 @@ const NAMES: [&str; 27] = [
     "hub registry reset",
     "hub twin 429",
     "hub twin 500",
+    "hub twin reset",
+    "hub twin slow",
     "hub other",
     "TTS 401",
     "TTS 403",
@@ -41,6 +43,7 @@ const NAMES: [&str; 27] = [
     "TTS slow",
     "TTS silent",
     "TTS refuses a device",
+    "TTS restarts",
     "TTS other",
     "queue put fails",
 ];
@@ -50,6 +53,9 @@ const NAMES: [&str; 27] = [
 pub(super) struct Name(u8);
 
 impl Name {
+    /// The Things Stack starts again.
+    pub(super) const TTS_RESTART: Self = Self(27);
+
     fn of(text: &str) -> Self {
         let index = NAMES.iter().position(|name| *name == text).unwrap_or_default();
         Self(u8::try_from(index).unwrap_or_default())
@@ -177,6 +183,8 @@ pub(super) fn hub_name(operation: Operation, effect: &iot_hub::Effect) -> Name {
     Name::of(match effect {
         Effect::Status { status: 429, .. } if is_twin => "hub twin 429",
         Effect::Status { .. } if is_twin => "hub twin 500",
+        Effect::ResetBefore | Effect::ResetAfterAccepting if is_twin => "hub twin reset",
+        Effect::Delay(_) if is_twin => "hub twin slow",
         Effect::Status { status: 429, .. } if is_registry => "hub registry 429",
         Effect::Status { .. } if is_registry => "hub registry 500",
         Effect::ResetAfterAccepting | Effect::ResetBefore if is_registry => "hub registry reset",
@@ -217,12 +225,16 @@ mod tests {
 
     use super::*;
 
+    /// Drawn by others.
+    const ELSEWHERE: [&str; 4] = ["TTS silent", "TTS restarts", "hub twin reset", "hub twin slow"];
+
     #[test]
     fn every_kind_of_fault_is_drawn_and_has_its_name() {
         let mut random = fastrand::Rng::with_seed(1);
         let drawn: BTreeSet<_> = (0..2000).map(|_| Fault::draw(&mut random, Some(5), 10).name().text()).collect();
-        let expected = NAMES.into_iter().filter(|name| !name.ends_with("other") && *name != "TTS silent").collect();
+        let expected = NAMES.into_iter().filter(|name| !name.ends_with("other") && !ELSEWHERE.contains(name)).collect();
         assert_eq!(drawn, expected);
+        assert_eq!(Name::TTS_RESTART.text(), "TTS restarts");
         assert_eq!(Fault::silence().name().text(), "TTS silent");
     }
 }

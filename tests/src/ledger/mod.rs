@@ -31,6 +31,7 @@
 //! **Leaked** is a known secret in a queue message, log line, health answer or device-to-cloud message; queues are
 //! looked into every second and at the end.
 
+mod api;
 mod books;
 mod change;
 mod drain;
@@ -47,9 +48,31 @@ mod watcher;
 
 use std::time::Duration;
 
+pub use api::Downlinks;
 pub use books::{Balance, Breach, Subject};
 pub use report::Report;
 pub use run::run;
+
+/// How hub events go to The Things Stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Delivery {
+    /// Through its ordinary API.
+    #[default]
+    Api,
+    /// To the vendor's application package.
+    Package,
+}
+
+impl Delivery {
+    /// As the handler's setting has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Package => "package",
+        }
+    }
+}
 
 /// What a run consists of.
 #[derive(Debug, Clone)]
@@ -60,6 +83,8 @@ pub struct Options {
     pub events: u32,
     /// Devices that send and change.
     pub devices: u32,
+    /// How the handler delivers hub events.
+    pub delivery: Delivery,
     /// Functions hosts, as of a function app that is scaled out. They share the queues; the first reads the Event Hub.
     pub hosts: usize,
     /// Everything that is sent and goes wrong follows from it; only times vary.
@@ -68,6 +93,10 @@ pub struct Options {
     pub calm: bool,
     /// The hub loses this uplink although it says that it has it, to see that the books notice.
     pub lose: Option<u32>,
+    /// The Things Stack loses every downlink of this device although it says that it has it.
+    pub lose_downlinks_of: Option<u32>,
+    /// In the end the Network Server has lost this device.
+    pub lose_registration_of: Option<u32>,
     /// Longest time for what is parked to be delivered once everything works again.
     pub drain_limit: Duration,
     /// Gets a line every few seconds.
@@ -80,10 +109,13 @@ impl Default for Options {
             uplinks: 2_000,
             events: 300,
             devices: 50,
+            delivery: Delivery::default(),
             hosts: 1,
             seed: 1,
             calm: false,
             lose: None,
+            lose_downlinks_of: None,
+            lose_registration_of: None,
             drain_limit: Duration::from_mins(5),
             progress: None,
         }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::Options;
 use super::change::Change;
 use super::fault::Fault;
+use super::{Delivery, Options, api};
 
 /// Requests spoiled by one short fault, at most.
 const MOST_TIMES: u32 = 4;
@@ -19,6 +19,14 @@ pub(super) enum Step {
     Uplink(u32),
     /// Change something in IoT Hub.
     Change(Change),
+    /// The same for the ordinary API.
+    ApiChange(api::Change),
+    /// A device joins, if it is registered.
+    Join(u32),
+    /// A device takes a downlink from its queue.
+    Take(u32),
+    /// The Things Stack starts again.
+    RestartTts,
     /// Let something go wrong.
     Fault(Fault),
     /// End all faults.
@@ -38,6 +46,7 @@ pub(super) struct Plan {
     changes: u32,
     next_change: u32,
     devices: u32,
+    delivery: Delivery,
     odds: Option<Odds>,
     position: u64,
     ready: VecDeque<Step>,
@@ -79,6 +88,7 @@ impl Plan {
             changes: options.events,
             next_change: 0,
             devices: options.devices,
+            delivery: options.delivery,
             odds: (!options.calm).then(|| Odds::of(total)),
             position: 0,
             ready: VecDeque::new(),
@@ -98,11 +108,16 @@ impl Plan {
     fn draw_trouble(&mut self, odds: Odds) {
         if self.is_met(odds.fault) {
             let times = self.random.u32(1..=MOST_TIMES);
-            self.ready.push_back(Step::Fault(Fault::draw(&mut self.random, Some(times), self.devices)));
+            let fault = self.draw_fault(Some(times));
+            self.ready.push_back(Step::Fault(fault));
         }
         if self.is_met(odds.outage) {
-            self.ready.push_back(Step::Fault(Fault::draw(&mut self.random, None, self.devices)));
+            let fault = self.draw_fault(None);
+            self.ready.push_back(Step::Fault(fault));
             self.delay(Step::Recover, LONGEST_DELAY);
+        }
+        if self.delivery == Delivery::Api && self.is_met(odds.kill) {
+            self.ready.push_back(Step::RestartTts);
         }
         if odds.silence.is_some_and(|silence| self.is_met(silence)) {
             self.ready.push_back(Step::Fault(Fault::silence()));
@@ -117,13 +132,38 @@ impl Plan {
         }
     }
 
+    fn draw_fault(&mut self, times: Option<u32>) -> Fault {
+        match self.delivery {
+            Delivery::Package => Fault::draw(&mut self.random, times, self.devices),
+            Delivery::Api => api::draw_fault(&mut self.random, times, self.devices),
+        }
+    }
+
+    /// What devices do by themselves.
+    fn draw_life(&mut self) {
+        let device = self.random.u32(0..self.devices);
+        match self.random.u32(0..3) {
+            0 => self.ready.push_back(Step::Join(device)),
+            1 => self.ready.push_back(Step::Take(device)),
+            _ => {}
+        }
+    }
+
+    fn draw_change(&mut self) -> Step {
+        self.next_change += 1;
+        let (number, devices, random) = (self.next_change, self.devices, &mut self.random);
+        match self.delivery {
+            Delivery::Package => Step::Change(Change::draw(number, devices, random)),
+            Delivery::Api => Step::ApiChange(api::Change::draw(number, devices, random)),
+        }
+    }
+
     /// The next uplink or change, each as likely as there are of them. Some uplinks come late, some twice.
     fn draw_item(&mut self) {
         let (uplinks, changes) = (self.uplinks - self.next_uplink, self.changes - self.next_change);
         if self.random.u64(0..u64::from(uplinks) + u64::from(changes)) >= u64::from(uplinks) {
-            self.next_change += 1;
-            let change = Change::draw(self.next_change, self.devices, &mut self.random);
-            return self.ready.push_back(Step::Change(change));
+            let change = self.draw_change();
+            return self.ready.push_back(change);
         }
         let step = Step::Uplink(self.next_uplink);
         self.next_uplink += 1;
@@ -152,6 +192,9 @@ impl Iterator for Plan {
             if !is_over {
                 self.odds.into_iter().for_each(|odds| self.draw_trouble(odds));
                 self.draw_item();
+                if self.delivery == Delivery::Api {
+                    self.draw_life();
+                }
             }
         }
         self.ready.pop_front()
@@ -163,7 +206,7 @@ mod tests {
     use super::*;
 
     fn options(seed: u64) -> Options {
-        Options { uplinks: 5000, events: 500, devices: 20, seed, ..Options::default() }
+        Options { uplinks: 5000, events: 500, devices: 20, seed, delivery: Delivery::Package, ..Options::default() }
     }
 
     #[test]
@@ -171,7 +214,7 @@ mod tests {
         let steps: Vec<_> = Plan::new(&options(1)).collect();
         let uplinks = steps.iter().filter_map(|step| match step {
             Step::Uplink(number) => Some(*number),
-            Step::Change(_) | Step::Fault(_) | Step::Recover | Step::Kill | Step::Enable(..) => None,
+            _ => None,
         });
         let uplinks: Vec<_> = uplinks.collect();
         let mut sorted = uplinks.clone();

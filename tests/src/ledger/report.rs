@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::books::Balance;
-use super::{Options, fault::Name};
+use super::fault::Name;
+use super::{Delivery, Options};
 
 /// All that is known about a run at its end.
 #[derive(Debug, Clone)]
@@ -41,10 +42,11 @@ impl fmt::Display for Report {
         for breach in &balance.first_breaches {
             writeln!(formatter, "seed {}: {breach}", options.seed)?;
         }
-        let Options { uplinks, events, devices, hosts, seed, .. } = options;
+        let Options { uplinks, events, devices, hosts, seed, delivery, .. } = options;
         writeln!(
             formatter,
-            "seed {seed}: {uplinks} uplinks and {events} hub changes over {devices} devices, {hosts} hosts"
+            "seed {seed}: {uplinks} uplinks and {events} hub changes over {devices} devices, {hosts} hosts, by {}",
+            delivery.name()
         )?;
         let seconds = self.driven.as_secs_f64();
         let rate = |count: u32| f64::from(count) / seconds;
@@ -66,6 +68,9 @@ impl fmt::Display for Report {
              events: {overtaken}; raced events: {raced_events}; corrections: {corrections}",
             self.restarts
         )?;
+        if *delivery == Delivery::Api {
+            writeln!(formatter, "  {}", balance.downlinks)?;
+        }
         writeln!(formatter, "  batches given up by the host: {}", listed(&self.batches_given_up))?;
         if !balance.is_even() {
             writeln!(formatter, "  BREACHES: {}", listed(&balance.breaches))?;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
+use super::api::BothSides;
 use super::books::Books;
 use super::drain::drain;
 use super::fault::ANSWER_WITHIN;
@@ -17,9 +18,10 @@ use super::secrets::Secrets;
 use super::traffic::Traffic;
 use super::uplink::{Sender, device_id};
 use super::watcher::{HUB_EVENTS, Watcher};
-use super::{Options, fault};
+use super::{Delivery, Options, fault};
 use crate::storage_queue::Queues;
 use crate::system::{self, POLICY, StartError, System, WEBHOOK_SECRET, Watch};
+use crate::tts::{self, RateLimit, Server};
 
 /// A second takes so long in the queues: five minutes of hiding take three seconds.
 const QUEUE_TIME_SCALE: f64 = 0.01;
@@ -33,6 +35,12 @@ const MOST_ANSWER_WITHIN: Duration = Duration::from_secs(4);
 /// Logs are watched so long.
 const LONGEST_RUN: Duration = Duration::from_hours(24);
 
+/// Requests of one method that one server of The Things Stack takes.
+const RATE_LIMIT: RateLimit = RateLimit { count: 300, per: Duration::from_secs(1) };
+
+/// Downlinks that one device's queue takes.
+const QUEUE_CAPACITY: usize = 6;
+
 /// Requests, invocations and log lines kept.
 const HISTORY: usize = 20_000;
 
@@ -41,7 +49,7 @@ const HISTORY: usize = 20_000;
 /// # Errors
 /// When the system does not start.
 pub async fn run(options: Options, script_root: PathBuf) -> Result<Report, StartError> {
-    let books = Arc::new(Books::new(options.uplinks, options.lose));
+    let books = Arc::new(Books::new(&options));
     let last_try = last_try(&script_root);
     let system = Arc::new(System::start_staged(system_options(&options, &books), script_root).await?);
     let sender = sender(&options, &system);
@@ -56,7 +64,11 @@ pub async fn run(options: Options, script_root: PathBuf) -> Result<Report, Start
     }
     fault::clear(&system);
     let driven = began.elapsed();
-    let is_drained = drain(&mut watcher, &books, options.drain_limit).await;
+    let life = (options.delivery == Delivery::Api).then_some(&traffic.life);
+    let is_drained = drain(&mut watcher, &books, life, options.drain_limit).await;
+    if let Some(device) = options.lose_registration_of {
+        system.tts.remove_device(Server::Network, system.tts.application_id(), &device_id(device));
+    }
     logs.shutdown().await;
     let restarts = watcher.restarts();
     if restarts != traffic.kills {
@@ -64,7 +76,7 @@ pub async fn run(options: Options, script_root: PathBuf) -> Result<Report, Start
     }
     watcher.look_at_everything().await;
     let report = Report {
-        balance: books.balance(|device| system.iot_hub.twin(&device_id(device)), watcher.held()),
+        balance: books.balance(|device| both_sides(&system, device), watcher.held()),
         injected: Report::named(&traffic.injected),
         batches_given_up: watcher.batches_given_up(),
         options,
@@ -76,6 +88,11 @@ pub async fn run(options: Options, script_root: PathBuf) -> Result<Report, Start
     drop((traffic, watcher));
     stop(system).await;
     Ok(report)
+}
+
+fn both_sides(system: &System, device: u32) -> BothSides {
+    let (id, tts) = (device_id(device), &system.tts);
+    BothSides { twin: system.iot_hub.twin(&id), device: tts.device(tts.application_id(), &id) }
 }
 
 async fn stop(system: Arc<System>) {
@@ -90,10 +107,16 @@ fn system_options(options: &Options, books: &Arc<Books>) -> system::Options {
     let settings = [
         ("WEBHOOK_ANSWER_WITHIN_SECONDS", answer_within.as_secs().to_string()),
         ("IOT_HUB_REGISTRY_CALLS_PER_MINUTE", "100000".to_owned()),
-        ("TTS_DELIVERY", "package".to_owned()),
+        ("TTS_DELIVERY", options.delivery.name().to_owned()),
         ("WEBHOOK_TWIN_TYPES", "none".to_owned()),
     ];
+    let tts = tts::Options {
+        rate_limit: (!options.calm).then_some(RATE_LIMIT),
+        downlink_queue_capacity: QUEUE_CAPACITY,
+        ..tts::Options::default()
+    };
     system::Options {
+        tts,
         settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
         retry_time_scale: RETRY_TIME_SCALE,
         queues: Queues::in_memory_at(QUEUE_TIME_SCALE),

@@ -23,6 +23,13 @@ pub(super) const HUB_EVENTS: &str = "hub_events";
 /// Longest reason shown, in characters.
 const MOST_REASON: usize = 160;
 
+/// Events that the trigger has not read to its end.
+pub(super) fn backlog(system: &System) -> i64 {
+    let (events, host) = (&system.event_hub, &system.host);
+    let of = |partition| events.next_sequence_number(partition) - host.checkpoint(HUB_EVENTS, partition);
+    (0..events.partition_count()).map(of).sum()
+}
+
 /// Whoever looks.
 #[derive(Debug)]
 pub(super) struct Watcher {
@@ -90,9 +97,7 @@ impl Watcher {
 
     /// Events that the trigger has not read to its end.
     pub(super) fn backlog(&self) -> i64 {
-        let (events, host) = (&self.system.event_hub, &self.system.host);
-        let of = |partition| events.next_sequence_number(partition) - host.checkpoint(HUB_EVENTS, partition);
-        (0..events.partition_count()).map(of).sum()
+        backlog(&self.system)
     }
 
     /// Asks for health, and looks for secrets in the answer. There is none while the handler is dead.

@@ -25,7 +25,7 @@ pub(super) enum Deed {
     Submitted(Vec<SubmittedEvent>),
     Set { server: Server, key: Key, written: Value, is_new: bool },
     Deleted { server: Server, key: Key },
-    Downlinks { key: Key, downlinks: Vec<Value>, is_replace: bool },
+    Downlinks { key: Key, downlinks: Vec<Value>, queue_before: Vec<Value>, is_replace: bool },
 }
 
 /// One request to one of the servers.
@@ -189,7 +189,10 @@ impl Call<'_> {
         let downlinks = downlinks::parse(self.body)?;
         self.require(&[Right::TrafficDownWrite])?;
         let options = &self.state.options;
-        self.state.change(|registry| downlinks::schedule(options, registry, &key, &downlinks, is_replace))?;
-        Ok(Accepted { answer: json!({}), deed: Deed::Downlinks { key, downlinks, is_replace } })
+        let queue_before = self.state.change(|registry| {
+            let queue = registry.get(&key).map(|device| device.downlinks.clone()).unwrap_or_default();
+            downlinks::schedule(options, registry, &key, &downlinks, is_replace).map(|()| queue)
+        })?;
+        Ok(Accepted { answer: json!({}), deed: Deed::Downlinks { key, downlinks, queue_before, is_replace } })
     }
 }

@@ -24,10 +24,15 @@ pub(super) fn tell(state: &State, deed: Deed, is_answered: bool, arrived: Instan
         Deed::Deleted { server, key: (application_id, device_id) } => {
             observer.device_deleted(server, &application_id, &device_id, is_answered);
         }
-        Deed::Downlinks { key: (application_id, device_id), downlinks, is_replace } => {
-            let (application_id, device_id, downlinks) = (&application_id, &device_id, &downlinks);
-            let accepted = AcceptedDownlinks { application_id, device_id, downlinks, is_replace, is_answered };
-            observer.downlinks(&accepted);
-        }
+        Deed::Downlinks { key: (application_id, device_id), downlinks, queue_before, is_replace } => observer
+            .downlinks(&AcceptedDownlinks {
+                application_id: &application_id,
+                device_id: &device_id,
+                downlinks: &downlinks,
+                queue_before: &queue_before,
+                is_replace,
+                arrived,
+                is_answered,
+            }),
     }
 }

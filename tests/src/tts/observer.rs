@@ -51,8 +51,12 @@ pub struct AcceptedDownlinks<'a> {
     pub device_id: &'a str,
     /// As they were sent, without unknown fields.
     pub downlinks: &'a [Value],
+    /// What was in the queue before, the next one first.
+    pub queue_before: &'a [Value],
     /// Whether what was in the queue has gone.
     pub is_replace: bool,
+    /// When the request had arrived.
+    pub arrived: Instant,
     /// Whether the client learned of it.
     pub is_answered: bool,
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::super::delivery::Delivery;
 use super::super::submitted::Submitted;
 use super::super::triage::Candidate;
+use super::downlink::DesiredDownlink;
 use super::{ByApi, Request, Try};
 use crate::error::Error;
 use crate::iot_hub::DeviceId;
@@ -55,8 +56,11 @@ impl ByApi<'_> {
     ) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(events.len());
         let mut stopped_by: Option<Error> = None;
+        // A later downlink would overtake one that is set aside, which comes again if the batch does.
+        let mut downlinks_wait: Option<Error> = None;
         for (position, candidate) in events {
-            let result = match &stopped_by {
+            let waits = downlinks_wait.as_ref().filter(|_| DesiredDownlink::of(&candidate.event).is_some());
+            let result = match stopped_by.as_ref().or(waits) {
                 Some(error) => Err(error.clone()),
                 None => self.deliver_one(&candidate, is_to_be_parked, deadline).await,
             };
@@ -66,7 +70,9 @@ impl ByApi<'_> {
                     None
                 }
                 Err(error) => {
-                    if error.is_transient() && !error.is_about_one_device() {
+                    if error.is_about_one_device() {
+                        downlinks_wait.get_or_insert_with(|| error.clone());
+                    } else if error.is_transient() {
                         stopped_by.get_or_insert_with(|| error.clone());
                     }
                     Some((candidate, error))

@@ -1,7 +1,8 @@
 //! Delivery through the ordinary API: what an event asks for is carried out here, device by device.
 //!
-//! What a device's tags say is always read anew from its twin, so that repeated and late events do no harm. Downlinks
-//! are told apart by `$version`: see [`ByApi::schedule`].
+//! What a device's tags say is always read anew from its twin, so that repeated and late events do no harm. An event
+//! that was tried before may have been cut short anywhere, at The Things Stack and in the twin, so a repeated one
+//! believes nothing it remembers: see [`Trust`]. Downlinks are told apart by `$version`: see [`ByApi::schedule`].
 
 mod applied;
 mod batch;
@@ -15,7 +16,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use self::downlink::DesiredDownlink;
-use self::registration::lorawan_tags;
+use self::registration::{Trust, lorawan_tags};
 use super::as_of_now::as_of_now;
 use crate::app::{App, now};
 use crate::error::{Error, Peer};
@@ -87,8 +88,14 @@ impl ByApi<'_> {
         };
         // A device that is gone has its deletion on its way.
         let Some(twin) = self.app.iot_hub.twin(device_id, deadline).await? else { return Ok(()) };
-        if tags.as_ref().is_some_and(|tags| is_current(tags, &twin)) {
-            self.follow_tags(ids, device_id, twin.clone(), deadline).await?;
+        match (tags, attempt) {
+            (Some(tags), Try::First) if is_current(tags, &twin) => {
+                self.follow_tags(ids, device_id, twin.clone(), Trust::All, deadline).await?;
+            }
+            (Some(_), Try::Repeated) => {
+                self.follow_tags(ids, device_id, twin.clone(), Trust::Applied, deadline).await?;
+            }
+            (Some(_) | None, Try::First) | (None, Try::Repeated) => {}
         }
         match downlink {
             Some(downlink) => self.schedule(ids, downlink, &twin, attempt, deadline).await,
@@ -108,17 +115,21 @@ impl ByApi<'_> {
         deadline: Instant,
     ) -> Result<(), Error> {
         let twin = self.app.iot_hub.twin(device_id, deadline).await?;
-        if let (Operation::Deleted, Some(twin)) = (event.operation, &twin)
-            && status::remembered(twin).is_registered
-        {
-            tracing::info!(
-                device_id = device_id.as_str(),
-                "parked deletion left out: the device has been created anew"
-            );
-            return Ok(());
-        }
         let event = match event.operation {
-            Operation::Deleted => event,
+            Operation::Deleted => match twin.filter(|twin| status::remembered(twin).is_registered) {
+                Some(twin) => {
+                    // Earlier tries may have deleted it at some servers.
+                    tracing::info!(device_id = device_id.as_str(), "parked deletion: the device has been created anew");
+                    return self.follow_tags(ids, device_id, twin, Trust::Applied, deadline).await;
+                }
+                None => event,
+            },
+            // Earlier tries may have registered it at some servers after its deletion was carried out.
+            Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced
+                if twin.is_none() && brought_tags(&event) =>
+            {
+                return self.forget(ids, deadline).await;
+            }
             Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced => {
                 let Some(event) = as_of_now(event, twin.as_ref()) else {
                     tracing::info!(
@@ -152,7 +163,7 @@ impl ByApi<'_> {
         }
         self.api.delete(ids, deadline).await?;
         match self.app.iot_hub.twin(device_id, deadline).await? {
-            Some(twin) => self.register_anew(ids, device_id, twin, deadline).await,
+            Some(twin) => self.follow_tags(ids, device_id, twin, Trust::Nothing, deadline).await,
             None => Ok(()),
         }
     }
@@ -207,6 +218,12 @@ pub(crate) fn read(event: &HubEvent, ids: &EndDeviceIds, twin: &Value) -> Result
         assert!(downlink.correlation_id.len() <= 100, "The Things Stack's limit");
     }
     Ok(())
+}
+
+/// Whether a parked event brought LoRaWAN tags; their values are not kept.
+fn brought_tags(event: &HubEvent) -> bool {
+    let body: Value = serde_json::from_str(event.body.get()).unwrap_or_default();
+    !body["tags"]["lorawan"].is_null()
 }
 
 /// Whether the tags an event brings are those of the twin still. If not, a newer event brings those.

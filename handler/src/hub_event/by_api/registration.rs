@@ -21,6 +21,17 @@ const ATTEMPTS: usize = 5;
 /// The servers beside the Identity Server, in the order a device is registered.
 const FURTHER_SERVERS: [Server; 3] = [Server::Join, Server::Network, Server::Application];
 
+/// How much of what a twin remembers of the device is to be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// The Things Stack has it so.
+    All,
+    /// It had it so, before a try that may have been cut short: everything is written again.
+    Applied,
+    /// The Things Stack has just lost the device.
+    Nothing,
+}
+
 impl ByApi<'_> {
     /// Registers a device, or changes what has changed. The outcome stands in `tags.lorawanStatus` afterwards.
     ///
@@ -31,15 +42,17 @@ impl ByApi<'_> {
         ids: &EndDeviceIds,
         device_id: &DeviceId,
         mut twin: Value,
+        trust: Trust,
         deadline: Instant,
     ) -> Result<(), Error> {
-        let mut remembered = status::remembered(&twin);
+        let mut remembered = status::remembered(&twin).trusted(trust);
+        let mut is_recorded = true;
         for _ in 0..ATTEMPTS {
             let Some(tags) = lorawan_tags(&twin) else { return Ok(()) };
             let followed = self.apply(ids, tags, &remembered, deadline).await;
             let status = match &followed {
-                Ok(None) => return Ok(()),
-                Ok(Some(Registered { applied, remarks })) => status::registered(applied, remarks, now()),
+                Ok(registered) if is_recorded && !registered.is_news => return Ok(()),
+                Ok(Registered { applied, remarks, .. }) => status::registered(applied, remarks, now()),
                 Err(error) if error.is_transient() => return followed.map(drop),
                 Err(error) => status::refused(error, now()),
             };
@@ -52,53 +65,47 @@ impl ByApi<'_> {
                 return self.forget(ids, deadline).await;
             };
             twin = changed;
-            // What has just been registered, the twin does not know yet.
-            if let Ok(Some(Registered { applied, .. })) = followed {
-                remembered = Remembered { is_registered: true, applied: Some(applied) };
+            // What has just been registered, the twin does not know yet; what was refused may be written in part.
+            match followed {
+                Ok(Registered { applied, .. }) => {
+                    remembered = Remembered { is_registered: true, applied: Some(applied) };
+                    is_recorded = false;
+                }
+                Err(_) => remembered.is_registered = false,
             }
         }
         let what = format!("the twin changes faster than tags.lorawanStatus can be written, {ATTEMPTS} times in a row");
         Err(Error::Unavailable { peer: Peer::IotHub, what, retry: Retry::Soon })
     }
 
-    /// The same, whatever the twin remembers: The Things Stack has just lost the device.
-    pub(super) async fn register_anew(
-        &self,
-        ids: &EndDeviceIds,
-        device_id: &DeviceId,
-        mut twin: Value,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        twin["tags"]["lorawanStatus"] = Value::Null;
-        self.follow_tags(ids, device_id, twin, deadline).await
-    }
-
     /// The device was deleted in IoT Hub while it was registered; its deletion may have been carried out before.
-    async fn forget(&self, ids: &EndDeviceIds, deadline: Instant) -> Result<(), Error> {
+    pub(super) async fn forget(&self, ids: &EndDeviceIds, deadline: Instant) -> Result<(), Error> {
         if self.app.settings.tts_on_device_deletion == OnDeviceDeletion::Keep {
             return Ok(());
         }
         self.api.delete(ids, deadline).await
     }
 
-    /// Makes The Things Stack have the device as the tags are. `None`: it has it already.
+    /// Makes The Things Stack have the device as the tags are.
     async fn apply(
         &self,
         ids: &EndDeviceIds,
         tags: &Map<String, Value>,
         remembered: &Remembered,
         deadline: Instant,
-    ) -> Result<Option<Registered>, Error> {
+    ) -> Result<Registered, Error> {
         let Described { device, remarks } = end_device_from(ids.clone(), tags).map_err(Error::Malformed)?;
         let applied = Applied::of(&device, &self.app.settings.tts_api_key);
         let difference = remembered.applied.as_ref().map_or(Difference::Unknown, |before| before.difference(&applied));
+        let is_news = difference != Difference::None || !remembered.is_registered;
         match difference {
-            Difference::None if remembered.is_registered => return Ok(None),
+            Difference::None if remembered.is_registered => {}
             Difference::Euis => return Err(euis_changed(ids)),
             Difference::Fields(fields) if remembered.is_registered => self.change(&device, fields, deadline).await?,
-            Difference::None | Difference::Fields(_) | Difference::Unknown => self.create(&device, deadline).await?,
+            Difference::Fields(fields) => self.create(&device, &fields, deadline).await?,
+            Difference::None | Difference::Unknown => self.create(&device, &[], deadline).await?,
         }
-        Ok(Some(Registered { applied, remarks }))
+        Ok(Registered { applied, remarks, is_news })
     }
 
     /// Writes what has changed. A device that is not there as remembered is created.
@@ -108,21 +115,23 @@ impl ByApi<'_> {
         }
         for server in [Server::Identity].into_iter().chain(FURTHER_SERVERS) {
             match self.api.change(server, device, &fields, deadline).await {
-                Err(Error::Refused { .. }) => return self.create(device, deadline).await,
+                Err(Error::Refused { .. }) => return self.create(device, &fields, deadline).await,
                 result => result?,
             }
         }
         Ok(())
     }
 
-    /// Creates a device, or rolls forward what another try has begun. A refusal takes back what this try has begun.
-    async fn create(&self, device: &EndDevice, deadline: Instant) -> Result<(), Error> {
+    /// Creates a device, or rolls forward what another try has begun: what the tags say, and what has changed besides
+    /// because they say it no more. A refusal takes back what this try has begun.
+    async fn create(&self, device: &EndDevice, changed: &[Field], deadline: Instant) -> Result<(), Error> {
+        let fields = device.given_and(changed);
         let creation = self.api.create(device, deadline).await?;
         if creation == Creation::Existed {
-            self.api.change(Server::Identity, device, &device.given(), deadline).await?;
+            self.api.change(Server::Identity, device, &fields, deadline).await?;
         }
         for server in FURTHER_SERVERS {
-            let Err(error) = self.api.register(server, device, deadline).await else { continue };
+            let Err(error) = self.api.register(server, device, &fields, deadline).await else { continue };
             if creation == Creation::Created && !error.is_transient() {
                 return Err(self.taken_back(device, error, deadline).await);
             }
@@ -145,6 +154,8 @@ impl ByApi<'_> {
 struct Registered {
     applied: Applied,
     remarks: Vec<String>,
+    /// Whether it had it otherwise before.
+    is_news: bool,
 }
 
 /// A twin's `tags.lorawan`.

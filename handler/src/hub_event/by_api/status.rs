@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::applied::Applied;
+use super::registration::Trust;
 use crate::error::{Error, shortened};
 
 /// Longest reason, in bytes; a tag's text holds 4 KB.
@@ -16,6 +17,17 @@ pub(super) struct Remembered {
     /// Whether The Things Stack has the device as its tags were then.
     pub(super) is_registered: bool,
     pub(super) applied: Option<Applied>,
+}
+
+impl Remembered {
+    /// As much of it as is to be believed.
+    pub(super) fn trusted(self, trust: Trust) -> Self {
+        match trust {
+            Trust::All => self,
+            Trust::Applied => Self { is_registered: false, ..self },
+            Trust::Nothing => Self { is_registered: false, applied: None },
+        }
+    }
 }
 
 /// Reads a twin's `tags.lorawanStatus`; whatever is not ours says nothing.

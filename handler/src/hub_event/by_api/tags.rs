@@ -128,13 +128,13 @@ impl Reader<'_> {
         None
     }
 
-    fn flag(&mut self, name: &str) -> bool {
+    fn flag(&mut self, name: &str) -> Option<bool> {
         match self.tags.get(name) {
-            None | Some(Value::Null) => false,
-            Some(Value::Bool(flag)) => *flag,
+            None | Some(Value::Null) => None,
+            Some(Value::Bool(flag)) => Some(*flag),
             Some(other) => {
                 self.problems.push(format!("tags.lorawan.{name}: found {}, expected true or false", kind(other)));
-                false
+                None
             }
         }
     }

@@ -40,7 +40,10 @@ fn the_vendors_tags_become_a_device() {
     assert_eq!((device.lorawan_version, device.lorawan_phy_version), ("MAC_V1_1", "PHY_V1_1_REV_B"));
     assert_eq!(device.app_key.expose(), "00112233445566778899AABBCCDDEEFF", "lower-case hex is accepted");
     assert_eq!(device.nwk_key.unwrap().expose(), "FFEEDDCCBBAA99887766554433221100");
-    assert_eq!((device.name.as_deref(), device.supports_class_b, device.supports_class_c), (Some("Roof"), false, true));
+    assert_eq!(
+        (device.name.as_deref(), device.supports_class_b, device.supports_class_c),
+        (Some("Roof"), None, Some(true))
+    );
     assert!(device.version_ids.is_complete());
 }
 

@@ -67,12 +67,18 @@ impl Api {
         })
     }
 
-    /// Registers a device at one of the other servers, or writes it anew there.
+    /// Registers a device at one of the other servers, or writes these fields anew there.
     ///
     /// # Errors
     /// [`Error::Refused`] if the server does not take it.
-    pub async fn register(&self, server: Server, device: &EndDevice, deadline: Instant) -> Result<(), Error> {
-        let body = device.registration(server, self.host());
+    pub async fn register(
+        &self,
+        server: Server,
+        device: &EndDevice,
+        fields: &[Field],
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let body = device.registration(server, self.host(), fields);
         self.put(server, device, &body, deadline).await
     }
 

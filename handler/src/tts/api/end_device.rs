@@ -25,10 +25,10 @@ pub struct EndDevice {
     pub lorawan_phy_version: &'static str,
     /// E.g. `EU_863_870_TTN`; which ones exist is the cluster's business.
     pub frequency_plan_id: String,
-    /// Whether the device listens in ping slots.
-    pub supports_class_b: bool,
-    /// Whether the device listens all the time.
-    pub supports_class_c: bool,
+    /// Whether the device listens in ping slots, if the tags say.
+    pub supports_class_b: Option<bool>,
+    /// Whether the device listens all the time, if the tags say.
+    pub supports_class_c: Option<bool>,
     /// 32 upper-case hex digits.
     pub app_key: Secret,
     /// 32 upper-case hex digits; LoRaWAN 1.1 only.
@@ -139,8 +139,8 @@ impl Field {
                 ("lorawan_phy_version", json!(device.lorawan_phy_version)),
             ],
             Self::FrequencyPlan => vec![("frequency_plan_id", json!(device.frequency_plan_id))],
-            Self::ClassB => vec![("supports_class_b", json!(device.supports_class_b))],
-            Self::ClassC => vec![("supports_class_c", json!(device.supports_class_c))],
+            Self::ClassB => vec![("supports_class_b", json!(device.supports_class_b.unwrap_or_default()))],
+            Self::ClassC => vec![("supports_class_c", json!(device.supports_class_c.unwrap_or_default()))],
             Self::RootKeys => {
                 let mut keys = json!({"app_key": key(&device.app_key)});
                 if let Some(nwk_key) = &device.nwk_key {
@@ -183,11 +183,20 @@ impl EndDevice {
             Field::Description => self.description.is_some(),
             Field::VersionIds => !self.version_ids.is_empty(),
             Field::Formatters => self.version_ids.is_complete(),
-            Field::ClassB => self.supports_class_b,
-            Field::ClassC => self.supports_class_c,
+            Field::ClassB => self.supports_class_b.is_some(),
+            Field::ClassC => self.supports_class_c.is_some(),
             Field::Versions | Field::FrequencyPlan | Field::RootKeys => true,
         };
         Field::ALL.into_iter().filter(is_given).collect()
+    }
+
+    /// What the tags say, and these fields besides.
+    #[must_use]
+    pub fn given_and(&self, changed: &[Field]) -> Vec<Field> {
+        let mut fields = self.given();
+        let more: Vec<_> = changed.iter().copied().filter(|field| !fields.contains(field)).collect();
+        fields.extend(more);
+        fields
     }
 
     /// A field's value as text, for comparing; of root keys it holds the keys themselves.
@@ -209,9 +218,9 @@ impl EndDevice {
         json!({"end_device": end_device})
     }
 
-    /// The body that registers the device at one of the other servers, or writes it anew there.
+    /// The body that registers the device at one of the other servers, or writes these fields anew there.
     #[must_use]
-    pub fn registration(&self, server: Server, host: &str) -> Value {
+    pub fn registration(&self, server: Server, host: &str, fields: &[Field]) -> Value {
         let mut writing =
             Writing { end_device: self.identified(), paths: vec!["ids.device_id", "ids.dev_eui", "ids.join_eui"] };
         match server {
@@ -222,7 +231,7 @@ impl EndDevice {
             Server::Network => writing.set("supports_join", json!(true)),
             Server::Identity | Server::Application => {}
         }
-        writing.add(self, server, &self.given());
+        writing.add(self, server, fields);
         writing.body()
     }
 
@@ -286,8 +295,8 @@ mod tests {
             lorawan_version: "MAC_V1_1",
             lorawan_phy_version: "PHY_V1_1_REV_B",
             frequency_plan_id: "EU_863_870_TTN".to_owned(),
-            supports_class_b: false,
-            supports_class_c: true,
+            supports_class_b: None,
+            supports_class_c: Some(true),
             app_key: Secret::new("00112233445566778899AABBCCDDEEFF"),
             nwk_key: Some(Secret::new("FFEEDDCCBBAA99887766554433221100")),
             version_ids: VersionIds {
@@ -305,9 +314,9 @@ mod tests {
         let device = device();
         insta::assert_json_snapshot!(json!({
             "identity": device.creation("eu1.cloud.thethings.network"),
-            "join": device.registration(Server::Join, "eu1.cloud.thethings.network"),
-            "network": device.registration(Server::Network, "eu1.cloud.thethings.network"),
-            "application": device.registration(Server::Application, "eu1.cloud.thethings.network"),
+            "join": device.registration(Server::Join, "eu1.cloud.thethings.network", &device.given()),
+            "network": device.registration(Server::Network, "eu1.cloud.thethings.network", &device.given()),
+            "application": device.registration(Server::Application, "eu1.cloud.thethings.network", &device.given()),
         }));
     }
 
@@ -315,16 +324,16 @@ mod tests {
     fn what_the_tags_do_not_mention_is_neither_sent_nor_masked() {
         let device = EndDevice {
             name: None,
-            supports_class_c: false,
+            supports_class_c: None,
             nwk_key: None,
             version_ids: VersionIds { brand_id: Some("acme".to_owned()), ..VersionIds::default() },
             ..device()
         };
         insta::assert_json_snapshot!(json!({
             "identity": device.creation("localhost"),
-            "join": device.registration(Server::Join, "localhost"),
-            "network": device.registration(Server::Network, "localhost"),
-            "application": device.registration(Server::Application, "localhost"),
+            "join": device.registration(Server::Join, "localhost", &device.given()),
+            "network": device.registration(Server::Network, "localhost", &device.given()),
+            "application": device.registration(Server::Application, "localhost", &device.given()),
         }));
     }
 

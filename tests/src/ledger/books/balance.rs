@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use serde_json::Value;
-
+use super::super::Delivery;
+use super::super::api::{BothSides, Downlinks};
 use super::super::queues::Held;
-use super::{Books, Fate, Subject};
+use super::{Books, Fate, Pages, Subject};
 
 /// How the books come out. Its text is the one line everybody wants to see.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Balance {
     pub raced_events: u64,
     /// Events of the handler's own, which put such races right.
     pub corrections: u64,
+    /// Of the ordinary API.
+    pub downlinks: Downlinks,
     /// Webhook requests by what became of them.
     pub answers: BTreeMap<String, u64>,
     /// Requests spoiled by each fault.
@@ -95,43 +97,78 @@ impl Balance {
 }
 
 impl Books {
-    /// Makes up the books. `twin_of` is the hub's twin of a device, `held` what the queues hold now.
-    pub(in crate::ledger) fn balance(&self, twin_of: impl Fn(u32) -> Option<Value>, held: &Held) -> Balance {
-        // Asked before the books are closed: the hub writes into them while it is busy itself.
-        let devices = self.pages().events.devices();
-        let twins: HashMap<u32, Value> = devices.filter_map(|device| Some((device, twin_of(device)?))).collect();
+    /// Makes up the books. `both` is what the hub and The Things Stack have of a device, `held` what the queues hold now.
+    pub(in crate::ledger) fn balance(&self, both: impl Fn(u32) -> BothSides, held: &Held) -> Balance {
+        // Asked before the books are closed: the peers write into them while they are busy themselves.
+        let devices = match self.way {
+            Delivery::Package => self.pages().events.devices().collect(),
+            Delivery::Api => self.pages().api.devices(),
+        };
+        let both: HashMap<u32, BothSides> = devices.into_iter().map(|device| (device, both(device))).collect();
         let mut balance = Balance::default();
         let mut pages = self.pages();
-        let uplinks = pages.uplinks.fates(held).map(|(number, fate)| (Subject::Uplink(number), fate));
-        let events = pages.events.fates(held).into_iter();
-        let events = events.map(|(number, fate)| (Subject::HubEvent(number), fate));
-        let mut lost = Vec::new();
-        for (subject, fate) in uplinks.chain(events) {
+        let uplinks: Vec<_> = pages.uplinks.fates(held).collect();
+        for (number, fate) in uplinks {
             balance.count(fate);
-            lost.extend((fate == Fate::Lost).then_some(subject));
+            if fate == Fate::Lost {
+                pages.lost(Subject::Uplink(number));
+            }
         }
-        for subject in lost {
-            pages.breaches.add("lost", Some(subject), "acknowledged, and now neither delivered nor kept".to_owned());
+        let fates = match self.way {
+            Delivery::Package => pages.reckon_package(&both, held),
+            Delivery::Api => pages.reckon_api(&both, held),
+        };
+        fates.into_iter().for_each(|fate| balance.count(fate));
+        balance.read(&pages);
+        balance
+    }
+}
+
+impl Pages {
+    fn lost(&mut self, subject: Subject) {
+        self.breaches.add("lost", Some(subject), "acknowledged, and now neither delivered nor kept".to_owned());
+    }
+
+    fn reckon_package(&mut self, both: &HashMap<u32, BothSides>, held: &Held) -> Vec<Fate> {
+        let fates = self.events.fates(held);
+        for (number, _) in fates.iter().filter(|(_, fate)| *fate == Fate::Lost) {
+            self.lost(Subject::HubEvent(*number));
         }
-        for (device, key, event) in pages.events.stale(&twins, held) {
+        let twins = both.iter().filter_map(|(device, sides)| Some((*device, sides.twin.clone()?))).collect();
+        for (device, key, event) in self.events.stale(&twins, held) {
             let detail = format!("The Things Stack's last word on {key} of device {device} is not the hub's");
-            pages.breaches.add("stale", Some(Subject::HubEvent(event)), detail);
+            self.breaches.add("stale", Some(Subject::HubEvent(event)), detail);
         }
-        balance.doubled = pages.breaches.counts.get("doubled").copied().unwrap_or_default();
-        balance.duplicate_messages = pages.uplinks.duplicates;
-        balance.repeated_events = pages.events.repeated;
-        balance.raced_events = pages.events.raced;
-        balance.corrections = pages.events.corrections;
-        balance.answers = pages.answers.clone();
-        balance.met = pages.met.iter().map(|(name, count)| (name.text(), *count)).collect();
-        balance.breaches = pages.breaches.counts.clone();
+        fates.into_iter().map(|(_, fate)| fate).collect()
+    }
+
+    fn reckon_api(&mut self, both: &HashMap<u32, BothSides>, held: &Held) -> Vec<Fate> {
+        let (fates, wrong) = self.api.reckon(both, held);
+        for (kind, device, detail) in wrong {
+            self.breaches.add(kind, Some(Subject::Device(device)), detail);
+        }
+        fates
+    }
+}
+
+impl Balance {
+    /// Takes over what the pages have counted, and the first breaches with their history.
+    fn read(&mut self, pages: &Pages) {
+        self.doubled = pages.breaches.counts.get("doubled").copied().unwrap_or_default();
+        self.duplicate_messages = pages.uplinks.duplicates;
+        self.repeated_events = pages.events.repeated;
+        self.raced_events = pages.events.raced;
+        self.corrections = pages.events.corrections;
+        self.downlinks = pages.api.downlinks;
+        self.answers = pages.answers.clone();
+        self.met = pages.met.iter().map(|(name, count)| (name.text(), *count)).collect();
+        self.breaches = pages.breaches.counts.clone();
         let first = pages.breaches.first.iter().map(|(kind, subject, detail)| Breach {
             kind,
             subject: *subject,
             detail: detail.clone(),
             history: subject.map(|subject| pages.history.of(subject)).unwrap_or_default(),
         });
-        balance.first_breaches = first.collect();
-        balance
+        self.first_breaches = first.collect();
     }
 }

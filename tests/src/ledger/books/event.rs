@@ -68,7 +68,7 @@ pub(super) fn desired_version(body: &Value) -> Option<u64> {
 
 /// What tells an event from all others wherever it is met: a device's changes have a time of their own each. The body
 /// does not, since redelivery brings it up to date.
-pub(super) fn identity(properties: &Map<String, Value>) -> u64 {
+pub(in crate::ledger) fn identity(properties: &Map<String, Value>) -> u64 {
     let mut hasher = DefaultHasher::new();
     for name in ["deviceId", "opType", "operationTimestamp"] {
         properties.get(name).and_then(Value::as_str).hash(&mut hasher);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::super::api::Note;
 use super::super::fault::Name;
 use super::super::queues::Queue;
 
@@ -12,6 +13,8 @@ pub enum Subject {
     Uplink(u32),
     /// Numbered as the hub sent them.
     HubEvent(u32),
+    /// Numbered from 0.
+    Device(u32),
     /// Everything there is.
     System,
 }
@@ -21,6 +24,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Uplink(number) => write!(formatter, "uplink {number}"),
             Self::HubEvent(number) => write!(formatter, "hub event {number}"),
+            Self::Device(number) => write!(formatter, "device {number}"),
             Self::System => formatter.write_str("the system"),
         }
     }
@@ -45,8 +49,12 @@ pub(in crate::ledger) enum What {
     },
     /// It lies in a queue.
     Queued(Queue),
+    /// Something about a device.
+    Device(Note),
     /// The handler got a SIGKILL.
     Killed,
+    /// The Things Stack started again.
+    Restarted,
     /// Queues take nothing more, for so many puts or until faults end.
     QueuesFail,
 }
@@ -54,7 +62,7 @@ pub(in crate::ledger) enum What {
 impl What {
     /// Whether it can cost any item its way.
     fn is_grave(self) -> bool {
-        matches!(self, Self::Killed | Self::QueuesFail)
+        matches!(self, Self::Killed | Self::QueuesFail | Self::Restarted)
     }
 }
 
@@ -69,7 +77,9 @@ impl fmt::Display for What {
             Self::Met(fault) => write!(formatter, "met fault: {fault}"),
             Self::Applied { is_answered: true } => formatter.write_str("applied by The Things Stack, answered 200"),
             Self::Applied { is_answered: false } => formatter.write_str("applied by The Things Stack, no answer"),
+            Self::Device(note) => write!(formatter, "{note}"),
             Self::Killed => formatter.write_str("(the handler was killed)"),
+            Self::Restarted => formatter.write_str("(The Things Stack was restarted)"),
             Self::QueuesFail => formatter.write_str("(queues begin to fail)"),
             Self::Queued(queue) => write!(formatter, "seen in queue {}", queue.name()),
         }

@@ -16,7 +16,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
+use serde_json::{Map, Value};
+
 pub use balance::{Balance, Breach};
+pub(super) use event::identity;
 pub(super) use fate::Fate;
 pub use history::Subject;
 pub(super) use history::What;
@@ -24,10 +27,12 @@ pub(super) use history::What;
 use self::events::{Events, Finding};
 use self::history::History;
 use self::uplinks::Uplinks;
+use super::api::{Account, Note};
 use super::fault::Name;
 use super::queue_item::{Content, QueueItem};
 use super::queues::{Look, Queue, Seen};
 use super::secrets::Secrets;
+use super::{Delivery as Way, Options};
 use crate::tts::Delivery;
 
 /// Breaches of one kind kept with their history; further ones are only counted.
@@ -45,14 +50,20 @@ pub(super) struct Books {
     /// Beginnings and ends of the handler's deaths, and when the last one was.
     deaths: AtomicU32,
     last_death: AtomicU64,
+    way: Way,
     /// The uplink the hub loses although it says that it has it.
     lose: Option<u32>,
+    /// The device whose downlinks The Things Stack loses although it says that it has them.
+    lose_downlinks_of: Option<u32>,
 }
 
 #[derive(Debug)]
 struct Pages {
     uplinks: Uplinks,
+    /// Of the package.
     events: Events,
+    /// Of the ordinary API.
+    api: Account,
     history: History,
     answers: BTreeMap<String, u64>,
     met: BTreeMap<Name, u64>,
@@ -77,11 +88,12 @@ impl Breaches {
 }
 
 impl Books {
-    /// Empty books for so many uplinks.
-    pub(super) fn new(uplinks: u32, lose: Option<u32>) -> Self {
+    /// Empty books for a run.
+    pub(super) fn new(options: &Options) -> Self {
         let pages = Pages {
-            uplinks: Uplinks::new(uplinks),
+            uplinks: Uplinks::new(options.uplinks),
             events: Events::default(),
+            api: Account::default(),
             history: History::default(),
             answers: BTreeMap::new(),
             met: BTreeMap::new(),
@@ -93,7 +105,9 @@ impl Books {
             secrets: OnceLock::new(),
             deaths: AtomicU32::new(0),
             last_death: AtomicU64::new(0),
-            lose,
+            way: options.delivery,
+            lose: options.lose,
+            lose_downlinks_of: options.lose_downlinks_of,
         }
     }
 
@@ -180,14 +194,14 @@ impl Books {
             self.inspect(queue.name(), &item.original);
             let subject = match &item.content {
                 Content::Uplink(number) => Some(Subject::Uplink(*number)),
-                Content::HubEvent(properties) => self.pages().events.number(properties).map(Subject::HubEvent),
+                Content::HubEvent(properties) => self.number(properties).map(Subject::HubEvent),
             };
             let subject = subject.ok_or("an event that the hub never sent")?;
             Ok(Seen { subject, not_before: item.not_before })
         });
         match item {
             Ok(seen) => {
-                self.note(seen.subject, What::Queued(queue));
+                self.note_queued(seen.subject, queue);
                 Some(seen)
             }
             Err(reason) => {
@@ -200,7 +214,39 @@ impl Books {
     /// What an observer would like to show while the run goes on: uplinks in the hub, events sent and applied.
     pub(super) fn so_far(&self) -> (u64, usize, u64) {
         let pages = self.pages();
-        (pages.uplinks.in_hub, pages.events.count(), pages.events.applied)
+        match self.way {
+            Way::Package => (pages.uplinks.in_hub, pages.events.count(), pages.events.applied),
+            Way::Api => (pages.uplinks.in_hub, pages.api.count(), pages.api.downlinks.accepted),
+        }
+    }
+
+    /// The number of a hub event, by what it looks like anywhere.
+    fn number(&self, properties: &Map<String, Value>) -> Option<u32> {
+        let pages = self.pages();
+        match self.way {
+            Way::Package => pages.events.number(properties),
+            Way::Api => pages.api.number(properties),
+        }
+    }
+
+    fn note_queued(&self, subject: Subject, queue: Queue) {
+        let Subject::HubEvent(number) = subject else { return self.note(subject, What::Queued(queue)) };
+        let device = self.pages().api.device_of(number);
+        match device {
+            Some(device) => self.note_device(device, Note::Queued(number, queue)),
+            None => self.note(subject, What::Queued(queue)),
+        }
+    }
+
+    /// Something happens to a device.
+    pub(super) fn note_device(&self, device: u32, note: Note) {
+        self.note(Subject::Device(device), What::Device(note));
+    }
+
+    /// A device took a downlink from its queue.
+    pub(super) fn taken(&self, device: u32, downlink: &Value) {
+        let event = self.pages().api.taken(downlink);
+        event.into_iter().for_each(|event| self.note_device(device, Note::Taken(event)));
     }
 
     /// Something happens to the whole system.

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use super::super::fault;
-use super::super::uplink::number_in;
+use super::super::api::{Judged, Note};
+use super::super::uplink::{device_number, number_in};
+use super::super::{Delivery, fault};
 use super::event::Circumstances;
 use super::{Books, Finding, Subject, What};
 use crate::event_hub::{self, Event};
 use crate::iot_hub::{self, DeviceToCloudMessage, Operation};
-use crate::tts::{self, SubmittedEvent};
+use crate::tts::{self, AcceptedDownlinks, DeviceChange, Server, SubmittedEvent};
 
 /// Longest way of an event from the hub's answer about its device, over the handler, to The Things Stack.
 const RACE: Duration = Duration::from_millis(250);
@@ -19,9 +20,16 @@ const RACE: Duration = Duration::from_millis(250);
 impl event_hub::Observer for Books {
     fn accepted(&self, _partition: usize, event: &Event) {
         let body = serde_json::from_slice(&event.data.body).unwrap_or_default();
-        let number = self.pages().events.sent(&event.data.properties, &body, Instant::now());
-        if let Some(number) = number {
-            self.note(Subject::HubEvent(number), What::InHub);
+        let properties = &event.data.properties;
+        match self.way {
+            Delivery::Package => {
+                let number = self.pages().events.sent(properties, &body, Instant::now());
+                number.into_iter().for_each(|number| self.note(Subject::HubEvent(number), What::InHub));
+            }
+            Delivery::Api => {
+                let sent = self.pages().api.sent(properties, &body, Instant::now());
+                sent.into_iter().for_each(|(number, asks)| self.note_device(asks.device, Note::Sent(number, asks)));
+            }
         }
     }
 }
@@ -48,6 +56,13 @@ impl iot_hub::Observer for Books {
         *self.pages().met.entry(name).or_default() += 1;
         if let Some(number) = message_id.and_then(number_in) {
             self.note(Subject::Uplink(number), What::Met(name));
+        }
+    }
+
+    fn twin_read(&self, device_id: &str) {
+        if let (Delivery::Api, Some(device)) = (self.way, device_number(device_id)) {
+            self.pages().api.twin_read(device, Instant::now());
+            self.note_device(device, Note::Read);
         }
     }
 }
@@ -78,6 +93,35 @@ impl tts::Observer for Books {
                 let properties = event["properties"].as_object().unwrap_or(&empty);
                 let number = self.pages().events.number(properties);
                 number.into_iter().for_each(|number| self.note(Subject::HubEvent(number), What::Met(name)));
+            }
+            let device = request["end_device"]["ids"]["device_id"].as_str().and_then(device_number);
+            device.into_iter().for_each(|device| self.note_device(device, Note::Met(name)));
+        }
+    }
+
+    fn device_set(&self, server: Server, change: &DeviceChange<'_>) {
+        let DeviceChange { device_id, is_new, is_answered, .. } = *change;
+        let device = device_number(device_id);
+        device.into_iter().for_each(|device| self.note_device(device, Note::Set { server, is_new, is_answered }));
+    }
+
+    fn device_deleted(&self, server: Server, _application_id: &str, device_id: &str, is_answered: bool) {
+        let Some(device) = device_number(device_id) else { return };
+        self.note_device(device, Note::Gone { server, is_answered });
+        if matches!(server, Server::Network | Server::Application) {
+            self.pages().api.queue_gone(device);
+        }
+    }
+
+    fn downlinks(&self, accepted: &AcceptedDownlinks<'_>) {
+        let device = device_number(accepted.device_id);
+        let Some(device) = device.filter(|device| self.lose_downlinks_of != Some(*device)) else { return };
+        let AcceptedDownlinks { is_replace, is_answered, .. } = *accepted;
+        for downlink in accepted.downlinks {
+            let Judged { event, wrong } = self.pages().api.accepted(device, downlink, accepted);
+            self.note_device(device, Note::Downlink { event, is_replace, is_answered });
+            if let Some((kind, detail)) = wrong {
+                self.pages().breaches.add(kind, Some(Subject::Device(device)), detail);
             }
         }
     }

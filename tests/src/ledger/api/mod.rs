@@ -1,0 +1,41 @@
+//! The ledger of the ordinary API (`TTS_DELIVERY=api`).
+//!
+//! Every event the hub sends is acknowledged here too. What it asks for must have been done at the end, or it lies in
+//! `parked`, `parked-poison` or `dead-letter`; else it is **lost**:
+//!
+//! - **Devices.** The last event of tags answers for its device: all four servers have it with exactly the EUIs, keys,
+//!   plan, version, class and name its twin says, and `tags.lorawanStatus` says `registered`. Wrong tags, and right ones
+//!   that a fault refused, are `refused` and in `dead-letter`. The last deletion answers for a device that is gone from
+//!   the hub, or is there without tags: no server has it.
+//! - **Downlinks.** Each change of `rawDownlink` is accepted with the correlation id of its `$version`; or it is
+//!   **superseded**, which counts as delivered: the property changed again, or the device was deleted. One whose
+//!   queue went with its registration, or was replaced, before the device took it counts as not accepted.
+//!
+//! **Doubled** is a push that is made again while it is in the queue, which the handler could have seen there. One the
+//! device has taken it can see nowhere: an answer that was lost, or a handler that died before its own, makes it come
+//! again. These are counted as **doubled in the window**. A replacement made again while it is in the queue reaches the
+//! device once, and is counted apart.
+//!
+//! **Reordered** is a downlink accepted, for the first time, behind a newer one of the same device. Counted as **raced**
+//! instead is a late one, if the twin was read within the 30 s one try may take and before the newer one was wanted.
+//!
+//! **Misversioned** is a downlink that bears the correlation id of another version, **leaked** a known secret.
+
+mod account;
+mod asks;
+mod change;
+mod downlinks;
+mod fault;
+mod life;
+mod note;
+mod reckoning;
+mod tags;
+
+pub(super) use account::Account;
+pub use account::Downlinks;
+pub(super) use change::Change;
+pub(super) use downlinks::Judged;
+pub(super) use fault::draw as draw_fault;
+pub(super) use life::Life;
+pub(super) use note::Note;
+pub(super) use reckoning::BothSides;
