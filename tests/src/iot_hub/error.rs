@@ -19,12 +19,16 @@ pub enum ErrorCode {
     IotHubUnauthorizedAccess,
     /// The daily quota is used up.
     IotHubQuotaExceeded,
+    /// 50 cloud-to-device messages wait already.
+    DeviceMaximumQueueDepthExceeded,
     /// No such device in the registry.
     DeviceNotFound,
     /// Create-only PUT on an existing device.
     DeviceAlreadyExists,
     /// Stale or missing entity tag.
     PreconditionFailed,
+    /// A cloud-to-device message is no longer in the device's hands.
+    DeviceMessageLockLost,
     /// Over 256 KB.
     MessageTooLarge,
     /// More than 100 devices in one bulk call.
@@ -85,9 +89,11 @@ impl ErrorCode {
             Self::IotHubFormatError => ("IotHubFormatError", 400_006),
             Self::IotHubUnauthorizedAccess => ("IotHubUnauthorizedAccess", 401_002),
             Self::IotHubQuotaExceeded => ("IotHubQuotaExceeded", 403_002),
+            Self::DeviceMaximumQueueDepthExceeded => ("DeviceMaximumQueueDepthExceeded", 403_004),
             Self::DeviceNotFound => ("DeviceNotFound", 404_001),
             Self::DeviceAlreadyExists => ("DeviceAlreadyExists", 409_001),
             Self::PreconditionFailed => ("PreconditionFailed", 412_001),
+            Self::DeviceMessageLockLost => ("DeviceMessageLockLost", 412_002),
             Self::MessageTooLarge => ("MessageTooLarge", 413_001),
             Self::TooManyDevices => ("TooManyDevices", 413_002),
             Self::ThrottlingBacklogTimeout => ("ThrottlingBacklogTimeout", 429_003),

@@ -13,6 +13,7 @@ use super::faults::Faults;
 use super::message::{DeviceToCloudMessage, Draft};
 use super::mqtt::{Mqtt, MqttThrottle};
 use super::observer::Observer;
+use super::provisioning::Provisioning;
 use super::registry::{Device, MOST_DEVICES, Precondition, Put, Registry};
 use super::request_log::RequestLog;
 use super::router::{Router, Source};
@@ -24,6 +25,7 @@ pub(crate) struct Hub {
     /// First label of the host name.
     pub(crate) name: String,
     pub(crate) access: Access,
+    pub(crate) provisioning: Provisioning,
     pub(crate) faults: Faults,
     pub(crate) requests: RequestLog,
     pub(crate) messages: watch::Sender<Vec<DeviceToCloudMessage>>,
@@ -44,10 +46,17 @@ pub(crate) struct Watch {
 }
 
 impl Hub {
-    pub(crate) fn new(host_name: &str, access: Access, router: Router, watch: Watch) -> Self {
+    pub(crate) fn new(
+        host_name: &str,
+        access: Access,
+        provisioning: Provisioning,
+        router: Router,
+        watch: Watch,
+    ) -> Self {
         Self {
             name: host_name.split('.').next().unwrap_or_default().to_owned(),
             access,
+            provisioning,
             faults: Faults::default(),
             requests: RequestLog::new(watch.history),
             messages: watch::Sender::new(Vec::new()),
@@ -83,7 +92,7 @@ impl Hub {
             Put::Updated if !device.identity.enabled => self.mqtt.sessions.close(id),
             Put::Updated => {}
         }
-        Ok(device.identity.document())
+        Ok(device.identity_document())
     }
 
     pub(crate) fn delete_device(&self, id: &str, precondition: &Precondition) -> Result<(), HubError> {
@@ -95,12 +104,12 @@ impl Hub {
     }
 
     pub(crate) fn device(&self, id: &str) -> Result<Value, HubError> {
-        Ok(self.registry().find(id)?.identity.document())
+        Ok(self.registry().find(id)?.identity_document())
     }
 
     pub(crate) fn devices(&self, top: usize) -> Vec<Value> {
         let registry = self.registry();
-        registry.devices().take(top.min(MOST_DEVICES)).map(|device| device.identity.document()).collect()
+        registry.devices().take(top.min(MOST_DEVICES)).map(|device| device.identity_document()).collect()
     }
 
     pub(crate) fn twin(&self, id: &str) -> Result<Value, HubError> {

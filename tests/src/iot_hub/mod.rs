@@ -3,7 +3,9 @@
 mod access;
 mod bulk;
 mod clock;
+mod cloud_to_device;
 mod device_api;
+mod devicebound;
 mod dispatch;
 mod error;
 mod events;
@@ -17,6 +19,8 @@ mod mqtt;
 mod observer;
 mod options;
 mod policy;
+mod provisioning;
+mod provisioning_api;
 pub mod query;
 mod registry;
 mod request_log;
@@ -28,6 +32,7 @@ mod service_api;
 #[cfg(test)]
 mod tests;
 mod twin;
+mod twin_query;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,18 +41,21 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+pub use cloud_to_device::{CloudToDeviceMessage, Outcome, Settled};
 pub use error::{ErrorCode, HubError};
 pub use faults::{Effect, Fault, Operation};
 pub use message::DeviceToCloudMessage;
-pub use mqtt::{CloudToDeviceMessage, MqttConnections, MqttRequest, MqttThrottle};
+pub use mqtt::{MqttConnections, MqttRequest, MqttThrottle};
 pub use observer::Observer;
 pub use options::{Options, StartError};
 pub use policy::{Policy, Right};
+pub use provisioning::EnrollmentGroup;
 pub use request_log::Request;
 pub use router::{Route, Source};
 
 use access::Access;
 use hub::{Hub, Watch};
+use provisioning::Provisioning;
 use registry::Precondition;
 use router::Router;
 use server::Running;
@@ -82,7 +90,9 @@ impl IotHub {
         host_aliases.push(host_name.clone());
         let watch =
             Watch { observer: options.observer, history: options.history, mqtt_throttle: options.mqtt_throttle };
-        let hub = Arc::new(Hub::new(&host_name, Access::new(host_aliases, policies), router, watch));
+        let provisioning = Provisioning::new(options.id_scope, host_name.clone(), options.enrollment_groups);
+        let access = Access::new(host_aliases, policies);
+        let hub = Arc::new(Hub::new(&host_name, access, provisioning, router, watch));
         let mqtt = mqtt::Endpoint::start(options.mqtt_port, &tls, &hub).await?;
         let server = Running::default();
         server.start(server::serve(listener, TlsAcceptor::from(tls), hub.clone()));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::mqtt::MqttThrottle;
 use super::observer::Observer;
 use super::policy::Policy;
+use super::provisioning::EnrollmentGroup;
 use super::query;
 use super::router::Route;
 use crate::event_hub::EventHub;
@@ -26,6 +27,10 @@ pub struct Options {
     pub mqtt_throttle: MqttThrottle,
     /// Shared access policies.
     pub policies: Vec<Policy>,
+    /// What the provisioning service beside the hub is called by.
+    pub id_scope: String,
+    /// Whose keys let devices register there.
+    pub enrollment_groups: Vec<EnrollmentGroup>,
     /// What reaches the Event Hub.
     pub routes: Vec<Route>,
     /// Where the routes lead.
@@ -51,6 +56,8 @@ impl Options {
             mqtt_port: 0,
             mqtt_throttle: MqttThrottle::default(),
             policies: Policy::built_in(),
+            id_scope: "0ne00000000".to_owned(),
+            enrollment_groups: vec![EnrollmentGroup::new("devices")],
             routes: vec![Route::lifecycle(), Route::twin_changes()],
             event_hub,
             authority: Arc::new(CertificateAuthority::generate()?),

@@ -13,7 +13,7 @@ use super::sessions::Seat;
 use super::spoil::Spoil;
 use super::stream::{PacketStream, ReadError};
 use super::topic::Request;
-use super::{telemetry, user_name};
+use super::{provisioning, telemetry, user_name};
 use crate::iot_hub::access::Claim;
 use crate::iot_hub::clock;
 use crate::iot_hub::faults::Operation;
@@ -44,6 +44,9 @@ pub(crate) async fn run(hub: &Hub, stream: &mut Stream) -> End {
         Ok(Err(ReadError::Decode(DecodeError::ProtocolLevel(level)))) => return reject_level(hub, stream, level).await,
         Ok(_) | Err(_) => return End::Closed,
     };
+    if provisioning::is_for_provisioning(&connect) {
+        return provisioning::run(hub, stream, &connect).await;
+    }
     let number = hub.mqtt.log.arrived(&connect.client_id, Operation::MqttConnect);
     let spoil = Spoil::take(hub, Operation::MqttConnect, &connect.client_id, None);
     if let Err(end) = spoil.before().await {

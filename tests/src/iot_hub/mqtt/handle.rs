@@ -116,7 +116,9 @@ impl Session<'_> {
             self.hub.mqtt.sessions.subscribe(self.device_id, channel, qos);
         }
         spoil.after().await?;
-        self.write(&[Packet::SubAck { packet_id, codes }]).await
+        self.write(&[Packet::SubAck { packet_id, codes }]).await?;
+        self.hub.push_c2d(self.device_id);
+        Ok(())
     }
 
     async fn unsubscribe(&mut self, packet_id: u16, filters: &[String]) -> Result<(), End> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{CloudToDeviceMessage, MqttConnections, MqttRequest};
+use super::{MqttConnections, MqttRequest};
 use crate::iot_hub::faults::Operation;
 use crate::iot_hub::{IotHub, StartError};
 
@@ -56,12 +56,6 @@ impl IotHub {
     /// Closes a device's connection now.
     pub fn disconnect(&self, device_id: &str) {
         self.0.hub.mqtt.sessions.close(device_id);
-    }
-
-    /// Hands a message to a device that is connected over MQTT and listens for messages; says whether there was one.
-    #[must_use]
-    pub fn deliver_c2d(&self, device_id: &str, message: &CloudToDeviceMessage) -> bool {
-        self.0.hub.mqtt.deliver_c2d(device_id, message)
     }
 
     /// Waits until a device's reported properties (with `$metadata` and `$version`) are as wanted, and returns them.

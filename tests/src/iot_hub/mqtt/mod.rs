@@ -2,12 +2,14 @@
 
 mod connection;
 mod decode;
+mod devicebound;
 mod encode;
 mod endpoint;
 mod handle;
 mod log;
 mod looking;
 pub(crate) mod packet;
+mod provisioning;
 mod session;
 mod sessions;
 mod spoil;
@@ -17,8 +19,6 @@ mod throttle;
 mod topic;
 mod twin;
 mod user_name;
-
-use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -43,17 +43,6 @@ pub(crate) struct Mqtt {
     twin_updates: Throttle,
 }
 
-/// A message for a device.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CloudToDeviceMessage {
-    /// Any bytes.
-    pub body: Vec<u8>,
-    /// What the service set.
-    pub properties: BTreeMap<String, String>,
-    /// By the names MQTT has for them, without `$.`: mid, cid, to, exp, …
-    pub system_properties: BTreeMap<String, String>,
-}
-
 impl Mqtt {
     pub(crate) fn new(history: usize, throttle: &MqttThrottle) -> Self {
         Self {
@@ -73,16 +62,6 @@ impl Mqtt {
         }
         let topic = topic::desired_properties(version);
         self.sessions.send(device_id, Channel::DesiredProperties, topic, news.to_string().into_bytes());
-    }
-
-    /// Hands a message to a device that is connected and listens for messages; says whether there was one.
-    pub(crate) fn deliver_c2d(&self, device_id: &str, message: &CloudToDeviceMessage) -> bool {
-        let system: Vec<_> =
-            message.system_properties.iter().map(|(name, value)| (format!("$.{name}"), value.as_str())).collect();
-        let system = system.iter().map(|(name, value)| (name.as_str(), *value));
-        let own = message.properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let topic = topic::cloud_to_device(device_id, system.chain(own));
-        self.sessions.send(device_id, Channel::CloudToDevice, topic, message.body.clone())
     }
 }
 

@@ -60,6 +60,8 @@ impl<'a> Session<'a> {
             observer.connected(self.device_id, true);
         }
         self.write(&[Packet::ConnAck { session_present, code }]).await?;
+        // A session that was kept may listen already.
+        self.hub.push_c2d(self.device_id);
         loop {
             let silence = self.patience.map(|patience| self.heard + patience);
             tokio::select! {

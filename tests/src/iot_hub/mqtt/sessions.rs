@@ -138,6 +138,13 @@ impl Sessions {
         self.lock().devices.get(device_id).and_then(|session| session.subscriptions.get(&channel).copied())
     }
 
+    /// Whether a device is connected and listens.
+    pub(crate) fn listens(&self, device_id: &str, channel: Channel) -> bool {
+        let state = self.lock();
+        let session = state.devices.get(device_id);
+        session.is_some_and(|own| own.connection.is_some() && own.subscriptions.contains_key(&channel))
+    }
+
     /// Sends to a device that is connected and listens; says whether it is.
     pub(crate) fn send(&self, device_id: &str, channel: Channel, topic: String, payload: Vec<u8>) -> bool {
         let state = self.lock();

@@ -1,5 +1,6 @@
 //! The hub over real TLS, as a client sees it.
 
+mod cloud_to_device;
 mod device_api;
 mod events;
 mod faults;
@@ -9,6 +10,7 @@ mod mqtt_connect;
 mod mqtt_faults;
 mod mqtt_telemetry;
 mod mqtt_twin;
+mod provisioning;
 mod service_api;
 
 use base64::Engine;

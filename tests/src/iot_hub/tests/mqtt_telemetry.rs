@@ -2,8 +2,8 @@
 
 use super::mqtt_client::{MqttClient, acknowledged, hello, publish};
 use super::*;
-use crate::iot_hub::CloudToDeviceMessage;
 use crate::iot_hub::mqtt::packet::{Connect, Packet, Publish};
+use crate::iot_hub::{CloudToDeviceMessage, Outcome, Settled};
 
 const EVENTS: &str = "devices/dev1/messages/events/";
 const DEVICEBOUND: &str = "devices/dev1/messages/devicebound/#";
@@ -87,18 +87,25 @@ async fn a_message_over_256_kb_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_message_reaches_a_device_that_listens_and_nobody_else() {
+async fn a_message_waits_until_its_device_listens() {
     let (bench, mut client) = device().await;
-    let message = CloudToDeviceMessage {
+    let message = |id: &str| CloudToDeviceMessage {
         body: b"on".to_vec(),
         properties: [pair("a b", "c&d")].into(),
-        system_properties: [pair("mid", "m1")].into(),
+        system_properties: [pair("message-id", id)].into(),
+        time_to_live: None,
     };
-    assert!(!bench.hub.deliver_c2d("dev1", &message) && !bench.hub.deliver_c2d("dev2", &message));
+    bench.hub.send_c2d("dev1", message("m1")).unwrap();
+    assert_eq!(bench.hub.settled_c2d("dev1"), []);
     assert_eq!(client.subscribe(DEVICEBOUND, 1).await, Some(1));
-    assert!(bench.hub.deliver_c2d("dev1", &message));
-    let expected = "devices/dev1/messages/devicebound/%24.mid=m1&a%20b=c%26d";
-    assert_eq!(client.message().await, (expected.to_owned(), "on".to_owned()));
+    bench.hub.send_c2d("dev1", message("m2")).unwrap();
+    for id in ["m1", "m2"] {
+        let to = "%24.to=%2Fdevices%2Fdev1%2Fmessages%2FdeviceBound";
+        let expected = format!("devices/dev1/messages/devicebound/{to}&%24.mid={id}&a%20b=c%26d");
+        assert_eq!(client.message().await, (expected, "on".to_owned()));
+    }
+    let settled = |id: &str| Settled { message_id: Some(id.to_owned()), outcome: Outcome::Completed };
+    assert_eq!(bench.hub.settled_c2d("dev1"), [settled("m1"), settled("m2")]);
 }
 
 #[tokio::test]
