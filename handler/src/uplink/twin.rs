@@ -43,7 +43,7 @@ async fn write(
     deadline: Instant,
 ) -> Result<Report, Error> {
     let beside = |present: &Value| reported.beside(present);
-    app.iot_hub.report(device_id, &reported.patch, depends.then_some(&beside), deadline).await
+    app.iot_hub.report(device_id, &reported.patch, &beside, depends, deadline).await
 }
 
 /// The hub did not let the device in. Its message may have created it in the meantime; if that failed too, it failed

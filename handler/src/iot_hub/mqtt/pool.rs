@@ -85,18 +85,24 @@ impl Pool {
         }
     }
 
-    /// Merges a patch into a device's reported properties. With `checked`, what is there is read first on the same
-    /// connection, and decides what is written, if anything. Says whether something was.
+    /// Merges a patch into a device's reported properties. If it `reads_first`, what is there is read on the same
+    /// connection, and decides through `checked` what is written, if anything. Says whether something was.
+    ///
+    /// A further try always reads first: the turn was given away, or the connection taken by another instance, and both
+    /// may have written something newer. Whoever writes later needs the connection, so what was read holds until the
+    /// patch is written or refused.
     pub(in crate::iot_hub) async fn write(
         &self,
         device_id: &DeviceId,
         patch: &Value,
-        checked: Option<Checked<'_>>,
+        checked: Checked<'_>,
+        mut reads_first: bool,
         deadline: Instant,
     ) -> Result<bool, NotWritten> {
         let slot = self.slot(device_id);
         let mut pause = FIRST_PAUSE;
         loop {
+            let checked = reads_first.then_some(checked);
             let error = match self.write_in_turn(&slot, device_id, patch, checked, deadline).await {
                 Err(NotWritten::Failed(error)) if error.is_worth_retrying_now() => error,
                 result => return result,
@@ -108,6 +114,7 @@ impl Pool {
             // Nobody else waits for this pause.
             sleep(wait).await;
             pause *= 2;
+            reads_first = true;
         }
     }
 
