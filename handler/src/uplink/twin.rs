@@ -19,7 +19,8 @@ pub(super) async fn report(
     is_late: bool,
     deadline: Instant,
 ) -> Result<Report, Error> {
-    let depends = is_late || reported.depends_on_the_present(now());
+    let is_overtaken = app.newest.is_overtaken(device_id, reported);
+    let depends = is_overtaken || is_late || reported.depends_on_the_present(now());
     if !depends && app.unchanged.is_no_news(device_id, reported) {
         return Ok(Report::NothingToWrite);
     }

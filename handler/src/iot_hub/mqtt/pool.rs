@@ -28,6 +28,9 @@ const ATTEMPT: f64 = 0.6;
 /// Another instance may be using the device's only connection.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a device counts as one that another instance connects as, too.
+const SHARED: Duration = Duration::from_secs(5 * 60);
+
 /// What is written depends on what is there.
 pub(in crate::iot_hub) type Checked<'a> = &'a (dyn Fn(&Value) -> Option<Value> + Sync);
 
@@ -51,6 +54,26 @@ struct Slot {
 struct Open {
     connection: Option<Connection>,
     used_at: Option<Instant>,
+    /// When a connection was last found closed.
+    closed_at: Option<Instant>,
+}
+
+impl Open {
+    /// Lets go of a connection that is of no use any more.
+    fn look(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        if connection.is_closed() {
+            self.closed_at = Some(Instant::now());
+            self.connection = None;
+        } else if connection.opened_at.elapsed() > MAX_AGE {
+            self.connection = None;
+        }
+    }
+
+    /// Whether another instance may be writing to the device, too.
+    fn is_shared(&self) -> bool {
+        self.closed_at.is_some_and(|at| at.elapsed() < SHARED)
+    }
 }
 
 /// Why a twin was not written.
@@ -77,7 +100,7 @@ impl Pool {
         rates: Rates,
     ) -> Self {
         Self {
-            endpoint: Endpoint::new(connection_string, port, tls),
+            endpoint: Endpoint::new(connection_string, port, &tls),
             idle,
             connections: Rate::new("new connections", rates.connections_per_second),
             updates: Rate::new("twin updates", rates.twin_updates_per_second),
@@ -88,9 +111,9 @@ impl Pool {
     /// Merges a patch into a device's reported properties. If it `reads_first`, what is there is read on the same
     /// connection, and decides through `checked` what is written, if anything. Says whether something was.
     ///
-    /// A further try always reads first: the turn was given away, or the connection taken by another instance, and both
-    /// may have written something newer. Whoever writes later needs the connection, so what was read holds until the
-    /// patch is written or refused.
+    /// A further try always reads first, and so does a new connection of a device that another instance connects as,
+    /// too: the turn was given away, or the connection was, and both may have brought something newer. Whoever writes
+    /// later needs the connection, so what was read holds until the patch is written or refused.
     pub(in crate::iot_hub) async fn write(
         &self,
         device_id: &DeviceId,
@@ -102,8 +125,7 @@ impl Pool {
         let slot = self.slot(device_id);
         let mut pause = FIRST_PAUSE;
         loop {
-            let checked = reads_first.then_some(checked);
-            let error = match self.write_in_turn(&slot, device_id, patch, checked, deadline).await {
+            let error = match self.write_in_turn(&slot, device_id, patch, (checked, reads_first), deadline).await {
                 Err(NotWritten::Failed(error)) if error.is_worth_retrying_now() => error,
                 result => return result,
             };
@@ -123,7 +145,7 @@ impl Pool {
         slot: &Arc<Slot>,
         device_id: &DeviceId,
         patch: &Value,
-        checked: Option<Checked<'_>>,
+        checked: (Checked<'_>, bool),
         deadline: Instant,
     ) -> Result<bool, NotWritten> {
         let in_turn = timeout_at(deadline, slot.turn.lock()).await;
@@ -132,9 +154,12 @@ impl Pool {
         let give_up = Instant::now() + deadline.saturating_duration_since(Instant::now()).mul_f64(ATTEMPT);
         let attempt = timeout_at(give_up, self.attempt(device_id, &mut open, patch, checked, give_up)).await;
         let result = attempt.unwrap_or_else(|_| Err(timed_out("a twin request").into()));
-        if result.is_err() {
+        if let Err(reason) = &result {
             // What the connection is in the middle of, nobody knows.
-            open.connection = None;
+            let connection = open.connection.take();
+            if connection.is_some() && matches!(reason, NotWritten::Failed(error) if error.is_worth_retrying_now()) {
+                open.closed_at = Some(Instant::now());
+            }
         }
         self.keep_for_a_while(slot, open);
         result
@@ -145,12 +170,11 @@ impl Pool {
         device_id: &DeviceId,
         open: &mut Open,
         patch: &Value,
-        checked: Option<Checked<'_>>,
+        (checked, mut reads_first): (Checked<'_>, bool),
         deadline: Instant,
     ) -> Result<bool, NotWritten> {
-        if open.connection.as_ref().is_some_and(|connection| connection.opened_at.elapsed() > MAX_AGE) {
-            open.connection = None;
-        }
+        open.look();
+        reads_first |= open.connection.is_none() && open.is_shared();
         let connection = match &mut open.connection {
             Some(connection) => connection,
             none => {
@@ -161,11 +185,11 @@ impl Pool {
                 })?)
             }
         };
-        let Some(checked) = checked else {
+        if !reads_first {
             self.updates.turn(deadline).await?;
             connection.patch(patch).await?;
             return Ok(true);
-        };
+        }
         self.updates.turn(deadline).await?;
         let twin = connection.twin().await?;
         let Some(patch) = checked(&twin["reported"]) else { return Ok(false) };
@@ -207,6 +231,7 @@ async fn close_when_idle(slot: Arc<Slot>, idle: Duration) {
         let unused = open.used_at.map_or(idle, |at| at.elapsed());
         if unused >= idle || open.connection.is_none() {
             open.used_at = None;
+            open.look();
             if let Some(connection) = open.connection.take() {
                 connection.close().await;
             }
