@@ -300,6 +300,74 @@ async fn a_downlinks_fate_comes_back_to_the_twin_that_asked_for_it() {
 }
 
 #[tokio::test]
+async fn an_update_that_is_tried_again_gives_way_to_one_that_took_its_turn() {
+    let system = system().await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    // The connection is there when it matters.
+    assert_eq!(send(&system, &uplink(1, &json!({"t": 1}), 9)).await.status, 200);
+    system.iot_hub.inject(Fault::new(Operation::MqttTwinPatch, Effect::ResetBefore).times(1));
+    let (older, newer) = (uplink(2, &json!({"t": 2}), 6), uplink(3, &json!({"t": 3}), 3));
+    let (told, ()) = tokio::join!(send(&system, &older), async {
+        eventually(|| (system.iot_hub.mqtt_calls(Operation::MqttTwinPatch) == 2).then_some(())).await.unwrap();
+        assert_eq!(send(&system, &newer).await.status, 200);
+    });
+    assert_eq!(told.status, 200, "{told:?}");
+    assert_eq!((&now(&system)["lorawan"]["fCntUp"], &now(&system)["decodedPayload"]["t"]), (&json!(3), &json!(3)));
+}
+
+#[tokio::test]
+async fn a_fresh_message_that_comes_after_a_newer_one_gives_way_to_it() {
+    let system = system().await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    for (f_cnt, age) in [(1, 9), (3, 3), (2, 6)] {
+        assert_eq!(send(&system, &uplink(f_cnt, &json!({"t": f_cnt}), age)).await.status, 200);
+    }
+    assert_eq!((&now(&system)["lorawan"]["fCntUp"], &now(&system)["decodedPayload"]["t"]), (&json!(3), &json!(3)));
+    assert_eq!(system.iot_hub.mqtt_calls(Operation::MqttTwinGet), 1, "only the one that was overtaken reads");
+}
+
+#[tokio::test]
+async fn an_instance_whose_connection_another_one_took_reads_before_it_writes() {
+    let mut options = Options { further_hosts: 1, ..Options::default() };
+    options.settings.insert("WEBHOOK_TWIN_TYPES".to_owned(), "all".to_owned());
+    let system = start(options).await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    let other = &system.further[0].1;
+    for (webhook, f_cnt, age) in [(&system.webhook, 1, 9), (other, 3, 3), (&system.webhook, 2, 6)] {
+        let delivery = system.tts.send(webhook, &uplink(f_cnt, &json!({"t": f_cnt}), age)).await;
+        assert!(delivery.delivered(), "{delivery:?}");
+    }
+    assert_eq!((&now(&system)["lorawan"]["fCntUp"], &now(&system)["decodedPayload"]["t"]), (&json!(3), &json!(3)));
+    assert_eq!(system.iot_hub.mqtt_calls(Operation::MqttTwinPatch), 2, "what is overtaken is not written");
+}
+
+#[tokio::test]
+async fn many_connections_at_once_resume_tls_sessions() {
+    let system = system().await;
+    let send_to_all = async || {
+        let sending = (0..16).map(|number| {
+            let uplink = device(&format!("sensor-{number}")).uplink(2, 1, &[1]);
+            let (tts, webhook) = (system.tts.clone(), system.webhook.clone());
+            tokio::spawn(async move { tts.send(&webhook, &uplink).await.delivered() })
+        });
+        for sent in sending.collect::<Vec<_>>() {
+            assert!(sent.await.unwrap());
+        }
+    };
+    for number in 0..16 {
+        system.iot_hub.create_device(&format!("sensor-{number}")).unwrap();
+    }
+    send_to_all().await;
+    let before = system.iot_hub.mqtt_connections();
+    (0..16).for_each(|number| system.iot_hub.disconnect(&format!("sensor-{number}")));
+    send_to_all().await;
+    let after = system.iot_hub.mqtt_connections();
+    let handshakes = after.handshakes - before.handshakes;
+    assert!(handshakes >= 16, "{after:?}");
+    assert_eq!(after.resumed - before.resumed, handshakes, "{after:?}");
+}
+
+#[tokio::test]
 async fn two_instances_with_the_same_devices_lose_no_update() {
     let mut options = Options { further_hosts: 1, ..Options::default() };
     options.settings.insert("WEBHOOK_TWIN_TYPES".to_owned(), "all".to_owned());

@@ -22,7 +22,7 @@ use crate::settings::{Delivery, Problems, Settings};
 use crate::tts::TheThingsStack;
 use crate::tts::api::Api;
 use crate::tts::package::Package;
-use crate::uplink::Unchanged;
+use crate::uplink::{Newest, Unchanged};
 use crate::{health, hub_event, redeliver, uplink};
 
 /// Settings and clients.
@@ -33,6 +33,7 @@ pub struct App {
     pub(crate) tts: TheThingsStack,
     pub(crate) submitted: Submitted,
     pub(crate) unchanged: Unchanged,
+    pub(crate) newest: Newest,
 }
 
 impl App {
@@ -64,7 +65,7 @@ impl App {
             Delivery::Package => TheThingsStack::Package(Package::new(http, base_url, api_key)),
         };
         let unchanged = Unchanged::new(settings.twins.unchanged_interval);
-        Self { settings, iot_hub, tts, submitted: Submitted::new(), unchanged }
+        Self { settings, iot_hub, tts, submitted: Submitted::new(), unchanged, newest: Newest::default() }
     }
 }
 

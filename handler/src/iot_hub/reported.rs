@@ -58,8 +58,8 @@ impl Twins {
 }
 
 impl IotHub {
-    /// Merges a patch into a device's reported properties. With `checked`, the present ones are read first and decide
-    /// what is written.
+    /// Merges a patch into a device's reported properties. If it `reads_first`, and whenever it has to be tried again, the
+    /// present ones decide through `checked` what is written.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when another time may do, [`Error::Refused`] if the hub does not take the patch.
@@ -67,12 +67,13 @@ impl IotHub {
         &self,
         device_id: &DeviceId,
         patch: &Value,
-        checked: Option<Checked<'_>>,
+        checked: Checked<'_>,
+        reads_first: bool,
         deadline: Instant,
     ) -> Result<Report, Error> {
         let Twins { pool, circuit, record } = &self.twins;
         let write = async {
-            match pool.write(device_id, patch, checked, deadline).await {
+            match pool.write(device_id, patch, checked, reads_first, deadline).await {
                 Ok(true) => Ok(Report::Written),
                 Ok(false) => Ok(Report::NothingToWrite),
                 Err(NotWritten::NotAuthorized) => Ok(Report::NotAuthorized),

@@ -1,6 +1,7 @@
 //! Journey 1: a webhook's message becomes a device-to-cloud message and an update of its device's twin.
 
 pub(crate) mod mapping;
+mod newest;
 mod parking;
 mod reported;
 mod twin;
@@ -15,6 +16,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use self::mapping::{Mark, Sender, device_id_from, message_from};
+pub(crate) use self::newest::Newest;
 use self::parking::{kept, kept_reported};
 pub(crate) use self::twin::redeliver_reported;
 pub(crate) use self::unchanged::Unchanged;

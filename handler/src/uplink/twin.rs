@@ -22,7 +22,8 @@ pub(super) async fn report(
     is_late: bool,
     deadline: Instant,
 ) -> Result<Report, Error> {
-    let depends = is_late || reported.depends_on_the_present(now());
+    let is_overtaken = app.newest.is_overtaken(device_id, reported);
+    let depends = is_overtaken || is_late || reported.depends_on_the_present(now());
     if !depends && app.unchanged.is_no_news(device_id, reported) {
         return Ok(Report::NothingToWrite);
     }
@@ -46,7 +47,7 @@ async fn write(
     deadline: Instant,
 ) -> Result<Report, Error> {
     let beside = |present: &Value| reported.beside(present);
-    app.iot_hub.report(device_id, &reported.patch, depends.then_some(&beside), deadline).await
+    app.iot_hub.report(device_id, &reported.patch, &beside, depends, deadline).await
 }
 
 /// The hub did not let the device in. Its message may have created it in the meantime; if that failed too, it failed

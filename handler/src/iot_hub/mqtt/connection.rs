@@ -1,11 +1,13 @@
 //! One MQTT connection of one device, for as long as somebody uses it.
 
-use std::io;
+use std::io::{self, Write as _};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use rumqttc::mqttbytes::v4::{
-    ConnAck, Connect, ConnectReturnCode, Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode,
+    ConnAck, Connect, ConnectReturnCode, Packet, Publish, SubAck, Subscribe, SubscribeReasonCode,
 };
 use rumqttc::mqttbytes::{self, QoS};
 use serde::Deserialize;
@@ -51,15 +53,15 @@ pub(super) enum NotOpen {
 impl Connection {
     /// Connects as a device.
     pub(super) async fn open(endpoint: &Endpoint, device_id: &DeviceId) -> Result<Self, NotOpen> {
-        let stream = endpoint.connect().await.map_err(|reason| NotOpen::Failed(broken(&reason)))?;
-        let (incoming, opened_at) = (BytesMut::with_capacity(1024), Instant::now());
-        let mut connection = Self { stream, incoming, last_id: 0, opened_at };
         let host_name = &endpoint.host_name;
         let mut connect = Connect::new(device_id.as_str());
         connect.keep_alive = KEEP_ALIVE;
         connect.clean_session = true;
         connect.set_login(format!("{host_name}/{device_id}/?api-version={API_VERSION}"), endpoint.credential.token());
-        connection.write(&[Packet::Connect(connect)]).await.map_err(NotOpen::Failed)?;
+        let connect = encoded(&[Packet::Connect(connect)]).map_err(NotOpen::Failed)?;
+        let stream = endpoint.connect(&connect).await.map_err(|reason| NotOpen::Failed(broken(&reason)))?;
+        let (incoming, opened_at) = (BytesMut::with_capacity(1024), Instant::now());
+        let mut connection = Self { stream, incoming, last_id: 0, opened_at };
         let Packet::ConnAck(ConnAck { code, .. }) = connection.read().await.map_err(NotOpen::Failed)? else {
             return Err(NotOpen::Failed(unavailable("found no CONNACK behind CONNECT".to_owned(), Retry::Soon)));
         };
@@ -79,7 +81,7 @@ impl Connection {
 
     /// Subscribes to answers. A request before that is known to count might get none.
     async fn subscribe(&mut self) -> Result<(), Error> {
-        let mut subscribe = Subscribe::new("$iothub/twin/res/#", QoS::AtLeastOnce);
+        let mut subscribe = Subscribe::new("$iothub/twin/res/#", QoS::AtMostOnce);
         subscribe.pkid = self.next_id();
         self.write(&[Packet::Subscribe(subscribe)]).await?;
         loop {
@@ -103,23 +105,32 @@ impl Connection {
         self.ask("$iothub/twin/PATCH/properties/reported/", patch.to_string().as_bytes()).await.map(drop)
     }
 
-    /// Says goodbye. Whether it is heard does not matter.
+    /// Whether the hub has closed it. That happens when another instance connects as the device.
+    pub(super) fn is_closed(&mut self) -> bool {
+        let read = pin!(self.stream.read_buf(&mut self.incoming));
+        match read.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(read) => !matches!(read, Ok(1..)),
+            Poll::Pending => false,
+        }
+    }
+
+    /// Says goodbye, all in one packet. Whether it is heard does not matter.
     pub(super) async fn close(mut self) {
-        let _ = self.write(&[Packet::Disconnect]).await;
+        if let Ok(goodbye) = encoded(&[Packet::Disconnect]) {
+            let (_, session) = self.stream.get_mut();
+            let _ = session.writer().write_all(&goodbye);
+        }
         let _ = self.stream.shutdown().await;
     }
 
-    /// Publishes a request and waits for its answer.
+    /// Publishes a request and waits for its answer. That says more than an acknowledgement would, which would cost two
+    /// packets more; so do the official SDKs.
     async fn ask(&mut self, topic: &str, payload: &[u8]) -> Result<Publish, Error> {
         let id = self.next_id();
-        let mut request = Publish::new(format!("{topic}?$rid={id}"), QoS::AtLeastOnce, payload);
-        request.pkid = id;
+        let request = Publish::new(format!("{topic}?$rid={id}"), QoS::AtMostOnce, payload);
         self.write(&[Packet::Publish(request)]).await?;
         loop {
             let Packet::Publish(answer) = self.read().await? else { continue };
-            if answer.qos != QoS::AtMostOnce {
-                self.write(&[Packet::PubAck(PubAck::new(answer.pkid))]).await?;
-            }
             match status(&answer.topic, id) {
                 Some(200..=299) => return Ok(answer),
                 Some(status) => return Err(refused(status, &answer.payload)),
@@ -134,11 +145,7 @@ impl Connection {
     }
 
     async fn write(&mut self, packets: &[Packet]) -> Result<(), Error> {
-        let mut bytes = BytesMut::new();
-        for packet in packets {
-            let written = packet.write(&mut bytes, MAX_PACKET);
-            written.map_err(|reason| Error::TooLarge(format!("an MQTT packet cannot be written: {reason}")))?;
-        }
+        let bytes = encoded(packets)?;
         let written = async {
             self.stream.write_all(&bytes).await?;
             self.stream.flush().await
@@ -160,6 +167,15 @@ impl Connection {
             }
         }
     }
+}
+
+fn encoded(packets: &[Packet]) -> Result<BytesMut, Error> {
+    let mut bytes = BytesMut::with_capacity(1024);
+    for packet in packets {
+        let written = packet.write(&mut bytes, MAX_PACKET);
+        written.map_err(|reason| Error::TooLarge(format!("an MQTT packet cannot be written: {reason}")))?;
+    }
+    Ok(bytes)
 }
 
 /// The status of an answer to the request `id`, from a topic such as `$iothub/twin/res/204/?$rid=7&$version=3`.

@@ -30,6 +30,9 @@ const ATTEMPT: f64 = 0.6;
 /// Another instance may be using the device's only connection.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a device counts as one that another instance connects as, too.
+const SHARED: Duration = Duration::from_secs(5 * 60);
+
 /// What is written depends on what is there.
 pub(in crate::iot_hub) type Checked<'a> = &'a (dyn Fn(&Value) -> Option<Value> + Sync);
 
@@ -53,6 +56,26 @@ struct Slot {
 struct Open {
     connection: Option<Connection>,
     used_at: Option<Instant>,
+    /// When a connection was last found closed.
+    closed_at: Option<Instant>,
+}
+
+impl Open {
+    /// Lets go of a connection that is of no use any more.
+    fn look(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        if connection.is_closed() {
+            self.closed_at = Some(Instant::now());
+            self.connection = None;
+        } else if connection.opened_at.elapsed() > MAX_AGE {
+            self.connection = None;
+        }
+    }
+
+    /// Whether another instance may be writing to the device, too.
+    fn is_shared(&self) -> bool {
+        self.closed_at.is_some_and(|at| at.elapsed() < SHARED)
+    }
 }
 
 /// Why a twin was not written.
@@ -79,7 +102,7 @@ impl Pool {
         rates: Rates,
     ) -> Self {
         Self {
-            endpoint: Endpoint::new(connection_string, port, tls),
+            endpoint: Endpoint::new(connection_string, port, &tls),
             idle,
             connections: Rate::new("new connections", rates.connections_per_second),
             updates: Rate::new("twin updates", rates.twin_updates_per_second),
@@ -87,19 +110,24 @@ impl Pool {
         }
     }
 
-    /// Merges a patch into a device's reported properties. With `checked`, what is there is read first on the same
-    /// connection, and decides what is written, if anything. Says whether something was.
+    /// Merges a patch into a device's reported properties. If it `reads_first`, what is there is read on the same
+    /// connection, and decides through `checked` what is written, if anything. Says whether something was.
+    ///
+    /// A further try always reads first, and so does a new connection of a device that another instance connects as,
+    /// too: the turn was given away, or the connection was, and both may have brought something newer. Whoever writes
+    /// later needs the connection, so what was read holds until the patch is written or refused.
     pub(in crate::iot_hub) async fn write(
         &self,
         device_id: &DeviceId,
         patch: &Value,
-        checked: Option<Checked<'_>>,
+        checked: Checked<'_>,
+        mut reads_first: bool,
         deadline: Instant,
     ) -> Result<bool, NotWritten> {
         let slot = self.slot(device_id);
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match self.write_in_turn(&slot, device_id, patch, checked, deadline).await {
+            let error = match self.write_in_turn(&slot, device_id, patch, (checked, reads_first), deadline).await {
                 Err(NotWritten::Failed(error)) if error.is_worth_retrying_now() => error,
                 result => return result,
             };
@@ -110,6 +138,7 @@ impl Pool {
             // Nobody else waits for this pause.
             sleep(wait).await;
             pause *= 2;
+            reads_first = true;
         }
     }
 
@@ -118,7 +147,7 @@ impl Pool {
         slot: &Arc<Slot>,
         device_id: &DeviceId,
         patch: &Value,
-        checked: Option<Checked<'_>>,
+        checked: (Checked<'_>, bool),
         deadline: Instant,
     ) -> Result<bool, NotWritten> {
         let in_turn = timeout_at(deadline, slot.turn.lock()).await;
@@ -126,12 +155,26 @@ impl Pool {
         // A connection gone silent leaves time for another.
         let give_up = Instant::now() + deadline.saturating_duration_since(Instant::now()).mul_f64(ATTEMPT);
         // Until it has succeeded, nobody knows what the connection is in the middle of: it is given back only then.
+        open.look();
         let kept = open.connection.take();
-        let attempt = timeout_at(give_up, self.attempt(device_id, kept, patch, checked, give_up)).await;
-        let (connection, is_written) = attempt.unwrap_or_else(|_| Err(timed_out("a twin request").into()))?;
-        open.connection = Some(connection);
-        self.keep_for_a_while(slot, open);
-        Ok(is_written)
+        let was_kept = kept.is_some();
+        let (checked, mut reads_first) = checked;
+        reads_first |= !was_kept && open.is_shared();
+        let attempt = self.attempt(device_id, kept, patch, (checked, reads_first), give_up);
+        let attempt = timeout_at(give_up, attempt).await;
+        match attempt.unwrap_or_else(|_| Err(timed_out("a twin request").into())) {
+            Ok((connection, is_written)) => {
+                open.connection = Some(connection);
+                self.keep_for_a_while(slot, open);
+                Ok(is_written)
+            }
+            Err(reason) => {
+                if was_kept && matches!(&reason, NotWritten::Failed(error) if error.is_worth_retrying_now()) {
+                    open.closed_at = Some(Instant::now());
+                }
+                Err(reason)
+            }
+        }
     }
 
     async fn attempt(
@@ -139,10 +182,10 @@ impl Pool {
         device_id: &DeviceId,
         kept: Option<Connection>,
         patch: &Value,
-        checked: Option<Checked<'_>>,
+        (checked, reads_first): (Checked<'_>, bool),
         deadline: Instant,
     ) -> Result<(Connection, bool), NotWritten> {
-        let mut connection = match kept.filter(|connection| connection.opened_at.elapsed() < MAX_AGE) {
+        let mut connection = match kept {
             Some(connection) => connection,
             None => {
                 self.connections.turn(deadline).await?;
@@ -153,10 +196,10 @@ impl Pool {
             }
         };
         self.updates.turn(deadline).await?;
-        let Some(checked) = checked else {
+        if !reads_first {
             connection.patch(patch).await?;
             return Ok((connection, true));
-        };
+        }
         let twin = connection.twin().await?;
         let Some(patch) = checked(&twin) else { return Ok((connection, false)) };
         self.updates.turn(deadline).await?;
@@ -202,6 +245,7 @@ async fn close_when_idle(slot: Arc<Slot>, idle: Duration) {
         let unused = open.used_at.map_or(idle, |at| at.elapsed());
         if unused >= idle || open.connection.is_none() {
             open.used_at = None;
+            open.look();
             if let Some(connection) = open.connection.take() {
                 // Whether the hub hears it does not matter.
                 let _ = timeout(GOODBYE, connection.close()).await;

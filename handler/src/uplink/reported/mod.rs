@@ -29,7 +29,7 @@ use crate::tts::Message;
 const FRESH: Duration = Duration::seconds(30);
 
 /// Times by which one update is newer than another, wherever one of them is.
-const TIMES: [&str; 5] = ["/lastSeenAt", "/joinedAt", "/locationAt", "/serviceDataAt", "/downlink/at"];
+pub(super) const TIMES: [&str; 5] = ["/lastSeenAt", "/joinedAt", "/locationAt", "/serviceDataAt", "/downlink/at"];
 
 /// Longest list of changes: `lorawan` holds 4 KB, the radio state included.
 const LIST_BYTES: usize = 2_000;
@@ -168,7 +168,8 @@ impl Reported {
         Some(patch)
     }
 
-    fn time(&self) -> Option<(&'static str, OffsetDateTime)> {
+    /// By which it is newer or older than another one, and where that is.
+    pub(super) fn time(&self) -> Option<(&'static str, OffsetDateTime)> {
         TIMES.into_iter().find_map(|path| Some((path, time_at(&self.patch, path)?)))
     }
 }

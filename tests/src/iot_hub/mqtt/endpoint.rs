@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use rustls::{HandshakeKind, ServerConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -75,6 +75,8 @@ async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, hub: Arc<Hub>) {
         return server::end_handshake(stream, &hub, Operation::MqttConnect).await;
     }
     let Ok(Ok(stream)) = timeout(FIRST_PACKET, tls.accept(stream)).await else { return };
+    let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+    hub.mqtt.sessions.shook_hands(is_resumed);
     let mut stream = PacketStream::new(stream);
     match connection::run(&hub, &mut stream).await {
         End::Disconnected | End::Closed => stream.close().await,

@@ -22,6 +22,10 @@ pub struct MqttConnections {
     pub open: usize,
     /// The most that were open at once.
     pub most_open: usize,
+    /// TLS handshakes so far.
+    pub handshakes: usize,
+    /// Those of them that resumed a session.
+    pub resumed: usize,
 }
 
 /// At most one connection for each device; subscriptions that outlive it.
@@ -102,6 +106,13 @@ impl Sessions {
         connections.most_open = connections.most_open.max(connections.open);
         let number = *next_number;
         Seat { sessions: self, device_id: device_id.to_owned(), number, session_present, outbox, closed }
+    }
+
+    /// Counts a TLS handshake.
+    pub(crate) fn shook_hands(&self, is_resumed: bool) {
+        let mut state = self.lock();
+        state.connections.handshakes += 1;
+        state.connections.resumed += usize::from(is_resumed);
     }
 
     /// Counts a CONNECT that got no place.
