@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use self::downlink::DesiredDownlink;
 use self::registration::{Trust, lorawan_tags};
+use self::tags::end_device_from;
 use super::as_of_now::as_of_now;
 use crate::app::{App, now};
 use crate::error::{Error, Peer};
@@ -37,7 +38,10 @@ pub(super) struct ByApi<'a> {
 #[derive(Debug, PartialEq)]
 pub(super) enum Request {
     /// The device is gone from IoT Hub.
-    Deletion,
+    Deletion {
+        /// Its `tags.lorawan`, if they were refused from the beginning: there may be another device under its id.
+        refused: Option<Value>,
+    },
     Change(Box<Change>),
 }
 
@@ -46,6 +50,8 @@ pub(super) enum Request {
 pub(super) struct Change {
     /// `tags.lorawan`, or a part of it.
     tags: Option<Value>,
+    /// Whether what the twin remembers of a registration is an earlier device's.
+    is_copied: bool,
     downlink: Option<DesiredDownlink>,
 }
 
@@ -56,16 +62,33 @@ pub(super) enum Try {
     Repeated,
 }
 
+/// Why what an event asks for was not done.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: Error,
+    /// Whether it is the device's registration that was not done.
+    pub(super) is_of_tags: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, is_of_tags: false }
+    }
+}
+
 impl Request {
     /// What an event asks for; `None` if nothing that concerns The Things Stack.
     pub(super) fn of(event: &HubEvent) -> Option<Self> {
-        if event.operation == Operation::Deleted {
-            return Some(Self::Deletion);
-        }
         let mut body: Value = serde_json::from_str(event.body.get()).ok()?;
+        if event.operation == Operation::Deleted {
+            let refused = status::was_never_registered(&body).then(|| body["tags"]["lorawan"].take());
+            return Some(Self::Deletion { refused });
+        }
+        // Somebody who creates a device anew may copy its old tags.
+        let is_copied = event.operation == Operation::Created && body["tags"]["lorawanStatus"].is_object();
         let tags = lorawan_tags(&body).is_some().then(|| body["tags"]["lorawan"].take());
         let downlink = DesiredDownlink::of(event);
-        (tags.is_some() || downlink.is_some()).then(|| Self::Change(Box::new(Change { tags, downlink })))
+        (tags.is_some() || downlink.is_some()).then(|| Self::Change(Box::new(Change { tags, is_copied, downlink })))
     }
 }
 
@@ -73,7 +96,7 @@ impl ByApi<'_> {
     /// Carries out what an event asks for.
     ///
     /// # Errors
-    /// [`Error::NotYet`] if only this device has to wait.
+    /// With [`Error::NotYet`] if only this device has to wait.
     pub(super) async fn carry_out(
         &self,
         ids: &EndDeviceIds,
@@ -81,24 +104,32 @@ impl ByApi<'_> {
         request: &Request,
         attempt: Try,
         deadline: Instant,
-    ) -> Result<(), Error> {
-        let Change { tags, downlink } = match request {
-            Request::Deletion => return self.delete(ids, device_id, deadline).await,
+    ) -> Result<(), Failure> {
+        let Change { tags, is_copied, downlink } = match request {
+            Request::Deletion { refused } => {
+                if let Some(tags) = refused
+                    && !self.may_be_ours(ids, tags, deadline).await?
+                {
+                    return Ok(());
+                }
+                return Ok(self.delete(ids, device_id, attempt, deadline).await?);
+            }
             Request::Change(change) => &**change,
         };
         // A device that is gone has its deletion on its way.
         let Some(twin) = self.app.iot_hub.twin(device_id, deadline).await? else { return Ok(()) };
-        match (tags, attempt) {
-            (Some(tags), Try::First) if is_current(tags, &twin) => {
-                self.follow_tags(ids, device_id, twin.clone(), Trust::All, deadline).await?;
-            }
-            (Some(_), Try::Repeated) => {
-                self.follow_tags(ids, device_id, twin.clone(), Trust::Applied, deadline).await?;
-            }
-            (Some(_) | None, Try::First) | (None, Try::Repeated) => {}
+        let trust = match (tags, attempt) {
+            (Some(_), _) if *is_copied => Some(Trust::Nothing),
+            (Some(tags), Try::First) => is_current(tags, &twin).then_some(Trust::All),
+            (Some(_), Try::Repeated) => Some(Trust::Applied),
+            (None, _) => None,
+        };
+        if let Some(trust) = trust {
+            let followed = self.follow_tags(ids, device_id, twin.clone(), trust, deadline).await;
+            followed.map_err(|error| Failure { error, is_of_tags: true })?;
         }
         match downlink {
-            Some(downlink) => self.schedule(ids, downlink, &twin, attempt, deadline).await,
+            Some(downlink) => Ok(self.schedule(ids, downlink, &twin, attempt, deadline).await?),
             None => Ok(()),
         }
     }
@@ -116,14 +147,7 @@ impl ByApi<'_> {
     ) -> Result<(), Error> {
         let twin = self.app.iot_hub.twin(device_id, deadline).await?;
         let event = match event.operation {
-            Operation::Deleted => match twin.filter(|twin| status::remembered(twin).is_registered) {
-                Some(twin) => {
-                    // Earlier tries may have deleted it at some servers.
-                    tracing::info!(device_id = device_id.as_str(), "parked deletion: the device has been created anew");
-                    return self.follow_tags(ids, device_id, twin, Trust::Applied, deadline).await;
-                }
-                None => event,
-            },
+            Operation::Deleted => event,
             // Earlier tries may have registered it at some servers after its deletion was carried out.
             Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced
                 if twin.is_none() && brought_tags(&event) =>
@@ -142,7 +166,10 @@ impl ByApi<'_> {
             }
         };
         match Request::of(&event) {
-            Some(request) => self.carry_out(ids, device_id, &request, Try::Repeated, deadline).await,
+            Some(request) => {
+                let done = self.carry_out(ids, device_id, &request, Try::Repeated, deadline).await;
+                done.map_err(|failure| failure.error)
+            }
             None => Ok(()),
         }
     }
@@ -155,11 +182,33 @@ impl ByApi<'_> {
         }
     }
 
+    /// Whether the device under this id can have been made from these tags.
+    async fn may_be_ours(&self, ids: &EndDeviceIds, tags: &Value, deadline: Instant) -> Result<bool, Error> {
+        match tags.as_object().map(|tags| end_device_from(ids.clone(), tags)) {
+            Some(Ok(described)) => Ok(!self.api.has_another(&described.device, deadline).await?),
+            Some(Err(_)) | None => Ok(false),
+        }
+    }
+
     /// Deletes the device, unless the settings say to keep it. One created anew in the meantime, whose creation may have
     /// been handled before, is registered again.
-    async fn delete(&self, ids: &EndDeviceIds, device_id: &DeviceId, deadline: Instant) -> Result<(), Error> {
+    async fn delete(
+        &self,
+        ids: &EndDeviceIds,
+        device_id: &DeviceId,
+        attempt: Try,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         if self.app.settings.tts_on_device_deletion == OnDeviceDeletion::Keep {
             return Ok(());
+        }
+        if attempt == Try::Repeated {
+            let twin = self.app.iot_hub.twin(device_id, deadline).await?;
+            if let Some(twin) = twin.filter(|twin| status::remembered(twin).is_registered) {
+                // An earlier try may have deleted it at some servers, but its session need not go with it.
+                tracing::info!(device_id = device_id.as_str(), "late deletion: the device has been created anew");
+                return self.follow_tags(ids, device_id, twin, Trust::Applied, deadline).await;
+            }
         }
         self.api.delete(ids, deadline).await?;
         match self.app.iot_hub.twin(device_id, deadline).await? {
@@ -260,7 +309,7 @@ mod tests {
     #[test]
     fn only_deletions_lorawan_tags_and_downlinks_concern_the_things_stack() {
         let tags = json!({"tags": {"lorawan": {"devEui": "70B3"}, "site": "roof"}});
-        let change = Change { tags: Some(json!({"devEui": "70B3"})), downlink: None };
+        let change = Change { tags: Some(json!({"devEui": "70B3"})), is_copied: false, downlink: None };
         let expected = Request::Change(Box::new(change));
         for operation in [Operation::Created, Operation::TwinUpdated, Operation::TwinReplaced] {
             assert_eq!(request(operation, &tags).as_ref(), Some(&expected));
@@ -273,7 +322,15 @@ mod tests {
                 assert_eq!(request(operation, &nothing), None, "{nothing}");
             }
         }
-        assert_eq!(request(Operation::Deleted, &tags), Some(Request::Deletion));
+        let deletion = |refused| Some(Request::Deletion { refused });
+        assert_eq!(request(Operation::Deleted, &tags), deletion(None));
+        let status = |status: Value| json!({"tags": {"lorawan": {"devEui": "70B3"}, "lorawanStatus": status}});
+        let refused_later = json!({"state": "refused", "applied": "key:a"});
+        assert_eq!(request(Operation::Deleted, &status(refused_later)), deletion(None));
+        let refused = Some(json!({"devEui": "70B3"}));
+        assert_eq!(request(Operation::Deleted, &status(json!({"state": "refused"}))), deletion(refused));
+        let copied = request(Operation::Created, &status(json!({"state": "registered", "applied": "key:a"})));
+        assert!(matches!(copied, Some(Request::Change(change)) if change.is_copied));
     }
 
     #[test]
