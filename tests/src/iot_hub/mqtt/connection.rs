@@ -125,15 +125,17 @@ async fn serve(
     let Guest { mut seat, scope, expiry } = guest;
     let session_present = seat.session_present;
     let mut session = Session::new(hub, stream, connect, scope);
+    // Whoever has lost the place does nothing any more, whatever it has sent.
     let end = tokio::select! {
+        biased;
+        _ = &mut seat.closed => End::Closed,
+        () = until(expiry) => End::Closed,
         end = async {
             match spoil.after().await {
                 Ok(()) => session.run((number, session_present), &mut seat.outbox).await,
                 Err(end) => end,
             }
         } => end,
-        _ = &mut seat.closed => End::Closed,
-        () = until(expiry) => End::Closed,
     };
     drop(seat);
     if end != End::Disconnected {
