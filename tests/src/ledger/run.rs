@@ -118,7 +118,7 @@ fn system_options(options: &Options, books: &Arc<Books>) -> system::Options {
         tts,
         settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
         retry_time_scale: RETRY_TIME_SCALE,
-        queues: Queues::in_memory_at(QUEUE_TIME_SCALE),
+        queues: Queues::in_memory_observed(QUEUE_TIME_SCALE, books.clone()),
         restart_limit: usize::MAX,
         further_hosts: options.hosts.saturating_sub(1),
         watch: Watch {
