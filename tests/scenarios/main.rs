@@ -14,6 +14,7 @@ mod parking;
 mod redelivery;
 mod registration;
 mod registration_refused;
+mod registration_repeated;
 mod settings;
 mod try_it;
 mod twins;

@@ -447,21 +447,3 @@ async fn root_keys_enter_no_queue_no_log_and_no_status() {
         assert!(!text.contains("00112233445566778899AABBCCDDEE01") && !text.contains("NNSXS."), "{text}");
     }
 }
-
-#[tokio::test]
-async fn what_the_tags_switch_off_or_mention_no_more_is_written_after_a_failure_too() {
-    for is_not_class_c in [json!(false), json!(null)] {
-        let system = system().await;
-        let mut tags = lorawan_tags();
-        tags["supportsClassC"] = json!(true);
-        create_tagged(&system, "sensor-1", &tags);
-        lorawan_status(&system, "sensor-1", "registered").await;
-        tag(&system, "sensor-1", &json!({"supportsClassC": is_not_class_c, "frequencyPlanId": "MARS_1"}));
-        lorawan_status(&system, "sensor-1", "refused").await;
-        tag(&system, "sensor-1", &json!({"frequencyPlanId": "EU_863_870_TTN"}));
-        lorawan_status(&system, "sensor-1", "registered").await;
-        let device = registered(&system, "sensor-1").await;
-        let class_c = &device.at(Server::Network).unwrap()["supports_class_c"];
-        assert!(!class_c.as_bool().unwrap_or_default(), "{is_not_class_c}");
-    }
-}

@@ -21,6 +21,11 @@ impl Queue {
     /// All there are.
     pub(super) const ALL: [Self; 3] = [Self::Parked, Self::Poison, Self::DeadLetter];
 
+    /// By its name; `None` for a queue of somebody else.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|queue| queue.name() == name)
+    }
+
     /// As the storage account calls it.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -71,9 +71,7 @@ pub async fn run(options: Options, script_root: PathBuf) -> Result<Report, Start
     }
     logs.shutdown().await;
     let restarts = watcher.restarts();
-    if restarts != traffic.kills {
-        books.breach("ended", format!("{restarts} restarts of the handler, but it was killed {} times", traffic.kills));
-    }
+    check_restarts(&books, restarts, traffic.kills);
     watcher.look_at_everything().await;
     let report = Report {
         balance: books.balance(|device| both_sides(&system, device), watcher.held()),
@@ -88,6 +86,12 @@ pub async fn run(options: Options, script_root: PathBuf) -> Result<Report, Start
     drop((traffic, watcher));
     stop(system).await;
     Ok(report)
+}
+
+fn check_restarts(books: &Books, restarts: usize, kills: usize) {
+    if restarts != kills {
+        books.breach("ended", format!("{restarts} restarts of the handler, but it was killed {kills} times"));
+    }
 }
 
 fn both_sides(system: &System, device: u32) -> BothSides {
@@ -119,7 +123,7 @@ fn system_options(options: &Options, books: &Arc<Books>) -> system::Options {
         tts,
         settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
         retry_time_scale: RETRY_TIME_SCALE,
-        queues: Queues::in_memory_at(QUEUE_TIME_SCALE),
+        queues: Queues::in_memory_observed(QUEUE_TIME_SCALE, books.clone()),
         restart_limit: usize::MAX,
         further_hosts: options.hosts.saturating_sub(1),
         watch: Watch {

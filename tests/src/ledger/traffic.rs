@@ -12,7 +12,7 @@ use super::books::{Books, What};
 use super::fault::{self, Fault, Name};
 use super::plan::Step;
 use super::uplink::{Sender, device_id};
-use super::watcher::backlog;
+use super::watcher::{backlog, checkpoints};
 use crate::iot_hub::HubError;
 use crate::system::System;
 
@@ -65,6 +65,7 @@ impl Traffic {
             Step::Uplink(number) => self.send(number).await,
             Step::ApiChange(change) => {
                 self.let_hub_events_pass().await;
+                self.books.note_read(checkpoints(system));
                 let result = change.apply(&system.iot_hub, &self.sender.secrets);
                 self.note_refusal(&change, result);
             }

@@ -25,9 +25,13 @@ const MOST_REASON: usize = 160;
 
 /// Events that the trigger has not read to its end.
 pub(super) fn backlog(system: &System) -> i64 {
-    let (events, host) = (&system.event_hub, &system.host);
-    let of = |partition| events.next_sequence_number(partition) - host.checkpoint(HUB_EVENTS, partition);
-    (0..events.partition_count()).map(of).sum()
+    let read = (0..).zip(checkpoints(system));
+    read.map(|(partition, read)| system.event_hub.next_sequence_number(partition) - read).sum()
+}
+
+/// How far the trigger has read each partition.
+pub(super) fn checkpoints(system: &System) -> Vec<i64> {
+    (0..system.event_hub.partition_count()).map(|partition| system.host.checkpoint(HUB_EVENTS, partition)).collect()
 }
 
 /// Whoever looks.

@@ -11,6 +11,7 @@ mod shared_key;
 pub(crate) mod tests;
 mod xml;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,12 @@ use self::memory::MemoryQueues;
 use self::message::check_xml;
 use self::rest::RestQueues;
 
+/// Sees every message that is put.
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// A message is going to be in a queue; nobody has got it yet.
+    fn put(&self, queue: &str, text: &str);
+}
+
 /// The queues of a storage account. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Queues(Arc<Account>);
@@ -31,6 +38,7 @@ pub struct Queues(Arc<Account>);
 struct Account {
     backend: Backend,
     faults: Faults,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 #[derive(Debug)]
@@ -56,7 +64,13 @@ impl Queues {
     /// long as they say: with 0.001 a timeout of 1000 s ends after one. The times it *tells* are those of the service.
     #[must_use]
     pub fn in_memory_at(time_scale: f64) -> Self {
-        Self::new(Backend::Memory(MemoryQueues::new(time_scale)))
+        Self::new(Backend::Memory(MemoryQueues::new(time_scale)), None)
+    }
+
+    /// The same, with somebody who watches.
+    #[must_use]
+    pub fn in_memory_observed(time_scale: f64, observer: Arc<dyn Observer>) -> Self {
+        Self::new(Backend::Memory(MemoryQueues::new(time_scale)), Some(observer))
     }
 
     /// The account of a connection string, over HTTP or HTTPS. Nothing is sent yet.
@@ -64,11 +78,11 @@ impl Queues {
     /// # Errors
     /// What is wrong with the connection string.
     pub fn connect(connection_string: &str) -> Result<Self, QueueError> {
-        RestQueues::new(connection_string).map(Backend::Rest).map(Self::new)
+        RestQueues::new(connection_string).map(|rest| Self::new(Backend::Rest(rest), None))
     }
 
-    fn new(backend: Backend) -> Self {
-        Self(Arc::new(Account { backend, faults: Faults::default() }))
+    fn new(backend: Backend, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self(Arc::new(Account { backend, faults: Faults::default(), observer }))
     }
 
     /// Creates a queue; one that exists is left as it is.
@@ -97,6 +111,7 @@ impl Queues {
     pub async fn put_with(&self, queue: &str, text: &str, options: PutOptions) -> Result<Message, QueueError> {
         self.0.faults.spend()?;
         check_xml(text)?;
+        self.0.observer.iter().for_each(|observer| observer.put(queue, text));
         match &self.0.backend {
             Backend::Memory(memory) => memory.put(queue, text, options),
             Backend::Rest(rest) => rest.put(queue, text, options).await,

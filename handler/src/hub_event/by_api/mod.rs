@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use self::downlink::DesiredDownlink;
 use self::registration::{Trust, lorawan_tags};
+use self::status::Remembered;
 use self::tags::end_device_from;
 use super::as_of_now::as_of_now;
 use crate::app::{App, now};
@@ -127,6 +128,8 @@ impl ByApi<'_> {
         if let Some(trust) = trust {
             let followed = self.follow_tags(ids, device_id, twin.clone(), trust, deadline).await;
             followed.map_err(|error| Failure { error, is_of_tags: true })?;
+        } else if downlink.is_some() {
+            self.have_registered(ids, device_id, &twin, deadline).await?;
         }
         match downlink {
             Some(downlink) => Ok(self.schedule(ids, downlink, &twin, attempt, deadline).await?),
@@ -214,6 +217,29 @@ impl ByApi<'_> {
         match self.app.iot_hub.twin(device_id, deadline).await? {
             Some(twin) => self.follow_tags(ids, device_id, twin, Trust::Nothing, deadline).await,
             None => Ok(()),
+        }
+    }
+
+    /// Sees to it that a downlink is for the device its twin describes. As long as the twin remembers no registration,
+    /// The Things Stack may have the one of a device that is deleted, whose queue will go with it.
+    async fn have_registered(
+        &self,
+        ids: &EndDeviceIds,
+        device_id: &DeviceId,
+        twin: &Value,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let Remembered { applied, is_refused, .. } = status::remembered(twin);
+        if applied.is_some() || lorawan_tags(twin).is_none() {
+            return Ok(());
+        }
+        let refused = |what: String| Error::NotYet { peer: Peer::Tts, what };
+        if is_refused {
+            return Err(refused("the device's tags were refused, see tags.lorawanStatus".to_owned()));
+        }
+        match self.follow_tags(ids, device_id, twin.clone(), Trust::Nothing, deadline).await {
+            Err(error) if !error.is_transient() => Err(refused(format!("the device's tags are refused: {error}"))),
+            followed => followed,
         }
     }
 

@@ -76,7 +76,7 @@ impl ByApi<'_> {
             // What has just been registered, the twin does not know yet; what was refused may be written in part.
             match followed {
                 Ok(Registered { applied, .. }) => {
-                    remembered = Remembered { is_registered: true, applied: Some(applied) };
+                    remembered = Remembered { is_registered: true, is_refused: false, applied: Some(applied) };
                     is_recorded = false;
                 }
                 Err(_) => remembered.is_registered = false,

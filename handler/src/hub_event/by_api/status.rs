@@ -16,6 +16,8 @@ const MAX_REASON: usize = 1_000;
 pub(super) struct Remembered {
     /// Whether The Things Stack has the device as its tags were then.
     pub(super) is_registered: bool,
+    /// Whether it was told that it takes them never.
+    pub(super) is_refused: bool,
     pub(super) applied: Option<Applied>,
 }
 
@@ -25,7 +27,7 @@ impl Remembered {
         match trust {
             Trust::All => self,
             Trust::Applied => Self { is_registered: false, ..self },
-            Trust::Nothing => Self { is_registered: false, applied: None },
+            Trust::Nothing => Self { is_registered: false, applied: None, ..self },
         }
     }
 }
@@ -34,8 +36,9 @@ impl Remembered {
 pub(super) fn remembered(twin: &Value) -> Remembered {
     let status = &twin["tags"]["lorawanStatus"];
     let is_registered = status["state"] == "registered";
+    let is_refused = status["state"] == "refused";
     let applied = status["applied"].as_str().map(Applied::from_text);
-    Remembered { is_registered: is_registered && applied.is_some(), applied }
+    Remembered { is_registered: is_registered && applied.is_some(), is_refused, applied }
 }
 
 /// Whether a device's tags were refused from the beginning. One that was registered once remembers what was applied.
@@ -81,10 +84,13 @@ mod tests {
     fn what_is_written_is_remembered_and_anything_else_is_not() {
         let applied = Applied::from_text("key:a name:b");
         let twin = json!({"tags": registered(&applied, &[], NOW)});
-        assert_eq!(remembered(&twin), Remembered { is_registered: true, applied: Some(applied.clone()) });
+        assert_eq!(
+            remembered(&twin),
+            Remembered { is_registered: true, is_refused: false, applied: Some(applied.clone()) }
+        );
         for status in [json!(null), json!(7), json!({"state": "registered"}), json!({"state": 1, "applied": {}})] {
             let twin = json!({"tags": {"lorawanStatus": status}});
-            assert_eq!(remembered(&twin), Remembered { is_registered: false, applied: None });
+            assert_eq!(remembered(&twin), Remembered { is_registered: false, is_refused: false, applied: None });
         }
     }
 

@@ -23,6 +23,12 @@ pub(super) struct Event {
     pub(super) incarnation: u32,
     /// When the hub sent it.
     pub(super) sent: Instant,
+    /// Its partition, and its number there.
+    place: (usize, i64),
+    /// Whether it was put into a queue.
+    pub(super) has_waited: bool,
+    /// Whether its batch was done when its device was deleted, which is no excuse then.
+    pub(super) was_handled: bool,
     /// How often its downlink was accepted.
     pub(super) accepted: u32,
     /// Whether The Things Stack has its downlink, or has sent it.
@@ -55,7 +61,7 @@ pub struct Downlinks {
     pub replaced_again: u64,
     /// Downlinks behind a newer one that came while they were under way.
     pub raced: u64,
-    /// Downlinks that went with the queue they were in, before the device took them.
+    /// Downlinks that a deletion or an older replacement took from the queue before the device did.
     pub wiped: u64,
     /// Devices some servers have and some not, whose event waits for a person.
     pub half_registered: u64,
@@ -80,6 +86,8 @@ pub(in crate::ledger) struct Account {
     by_identity: HashMap<u64, u32>,
     pub(super) by_downlink: HashMap<u32, u32>,
     pub(super) devices: BTreeMap<u32, Device>,
+    /// How far each partition was read, lately.
+    pub(in crate::ledger) read_up_to: Vec<i64>,
     pub(in crate::ledger) downlinks: Downlinks,
 }
 
@@ -94,7 +102,7 @@ impl Account {
         &mut self,
         properties: &Map<String, Value>,
         body: &Value,
-        sent: Instant,
+        place: (usize, i64),
     ) -> Option<(u32, Asks)> {
         let number = u32::try_from(self.log.len()).ok()?;
         let asks = Asks::of(properties, body)?;
@@ -110,10 +118,32 @@ impl Account {
         if let Some(wanted) = asks.downlink {
             self.by_downlink.insert(wanted.number, number);
         }
-        let incarnation = device.incarnation;
-        let (accepted, is_delivered, is_taken) = (0, false, false);
-        self.log.push(Event { asks, incarnation, sent, accepted, is_delivered, is_taken });
+        self.log.push(Event {
+            asks,
+            incarnation: device.incarnation,
+            sent: Instant::now(),
+            place,
+            has_waited: false,
+            was_handled: false,
+            accepted: 0,
+            is_delivered: false,
+            is_taken: false,
+        });
+        if asks.is_deletion {
+            self.note_handled(asks.device);
+        }
         Some((number, asks))
+    }
+
+    /// A device is deleted: notes which of its events have been handled before.
+    fn note_handled(&mut self, device: u32) {
+        let Some(Device { events, incarnation, .. }) = self.devices.get(&device) else { return };
+        for number in events {
+            let event = &mut self.log[*number as usize];
+            let (partition, sequence_number) = event.place;
+            let is_read = self.read_up_to.get(partition).is_some_and(|read| *read > sequence_number);
+            event.was_handled |= is_read && event.incarnation == *incarnation;
+        }
     }
 
     /// The number of an event, by what it looks like anywhere.
@@ -121,9 +151,11 @@ impl Account {
         self.by_identity.get(&identity(properties)).copied()
     }
 
-    /// The device of an event.
-    pub(in crate::ledger) fn device_of(&self, number: u32) -> Option<u32> {
-        Some(self.log.get(number as usize)?.asks.device)
+    /// An event goes into a queue; its device.
+    pub(in crate::ledger) fn kept(&mut self, number: u32) -> Option<u32> {
+        let event = self.log.get_mut(number as usize)?;
+        event.has_waited = true;
+        Some(event.asks.device)
     }
 
     /// The devices there have been.

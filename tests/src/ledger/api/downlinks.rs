@@ -26,14 +26,14 @@ impl Account {
         downlink: &Value,
         accepted: &AcceptedDownlinks<'_>,
     ) -> Judged {
-        if accepted.is_replace {
-            self.wiped(device, accepted.queue_before);
-        }
         let event = number_of(downlink).and_then(|number| self.by_downlink.get(&number).copied());
         let Some(event) = event.filter(|event| self.log[*event as usize].asks.device == device) else {
             return Judged { event: None, wrong: Some(("unknown", format!("downlink {downlink}"))) };
         };
         let is_queued = accepted.queue_before.iter().any(|queued| number_of(queued) == number_of(downlink));
+        if accepted.is_replace {
+            self.wiped(device, event, accepted.queue_before);
+        }
         let wrong = self
             .misversioned(event, downlink)
             .or_else(|| self.again(event, is_queued, accepted.is_replace))
@@ -114,11 +114,12 @@ impl Account {
         }
     }
 
-    /// A replacement took these out of a queue. What is older had to give way.
-    fn wiped(&mut self, device: u32, queue: &[Value]) {
+    /// A replacement took these out of a queue. What is older had to give way; what is newer must come again.
+    fn wiped(&mut self, device: u32, by: u32, queue: &[Value]) {
         for downlink in queue {
             let event = number_of(downlink).and_then(|number| self.by_downlink.get(&number).copied());
-            if let Some(event) = event.filter(|event| self.log[*event as usize].asks.device == device) {
+            let is_newer = |event: &u32| *event > by && self.log[*event as usize].asks.device == device;
+            if let Some(event) = event.filter(is_newer) {
                 self.lose(event);
             }
         }

@@ -29,7 +29,7 @@ pub(in crate::ledger) enum Note {
         is_replace: bool,
         is_answered: bool,
     },
-    /// An event lies in a queue.
+    /// An event goes into a queue.
     Queued(u32, Queue),
     Met(Name),
     Joined,
@@ -53,7 +53,7 @@ impl fmt::Display for Note {
                 let operation = if *is_replace { "replaces the queue" } else { "pushed" };
                 write!(formatter, "downlink of hub event {event:?} {operation}, {}", answered(is_answered))
             }
-            Self::Queued(event, queue) => write!(formatter, "hub event {event} seen in queue {}", queue.name()),
+            Self::Queued(event, queue) => write!(formatter, "hub event {event} goes into queue {}", queue.name()),
             Self::Met(fault) => write!(formatter, "met fault: {fault}"),
             Self::Joined => formatter.write_str("the device joined"),
             Self::Taken(event) => write!(formatter, "the device took the downlink of hub event {event}"),

@@ -62,12 +62,15 @@ impl Account {
         queued.unwrap_or_else(|| if self.is_superseded(number, event) { Fate::Overtaken } else { Fate::Lost })
     }
 
-    /// Whether nobody wants a downlink any more: its device was deleted, or its property changed again.
+    /// Whether nobody wants a downlink any more: its device was deleted before it was handled, or it waited while its
+    /// property changed again or its device was deleted.
     fn is_superseded(&self, number: u32, event: &Event) -> bool {
         let device = &self.devices[&event.asks.device];
         let is_gone = device.incarnation > event.incarnation || device.deleted_by.is_some();
         let changed_again = |later: &u32| self.log[*later as usize].asks.changes_downlink;
-        is_gone || device.events.iter().filter(|later| **later > number).any(changed_again)
+        let is_excused = event.has_waited || !event.was_handled;
+        is_gone && is_excused
+            || event.has_waited && device.events.iter().filter(|later| **later > number).any(changed_again)
     }
 
     /// Where The Things Stack does not have what the hub says, and the event that should have seen to it.

@@ -90,12 +90,13 @@ pub(in crate::ledger) fn difference(tags: &Value, device: Option<&RegisteredDevi
     let expected = [
         (Server::Identity, "/name", tags.get("name").cloned()),
         (Server::Join, "/root_keys/app_key/key", tags.get("appKey").cloned()),
-        (Server::Join, "/root_keys/nwk_key/key", tags.get("nwkKey").cloned()),
         (Server::Network, "/frequency_plan_id", tags.get("frequencyPlanId").cloned()),
         (Server::Network, "/lorawan_version", version),
     ];
+    // Only LoRaWAN 1.1 has it; what the tags do not mention stays as it was.
+    let nwk_key = tags.get("nwkKey").map(|key| (Server::Join, "/root_keys/nwk_key/key", Some(key.clone())));
     let differs = |(server, pointer, tag): &(Server, &str, Option<Value>)| value(*server, pointer) != *tag;
-    if let Some((server, pointer, _)) = expected.into_iter().find(differs) {
+    if let Some((server, pointer, _)) = expected.into_iter().chain(nwk_key).find(differs) {
         return Some(format!("{pointer} at {server:?}"));
     }
     let has_class_c = value(Server::Network, "/supports_class_c").and_then(|flag| flag.as_bool()).unwrap_or_default();

@@ -47,7 +47,7 @@ pub(in crate::ledger) enum What {
     Applied {
         is_answered: bool,
     },
-    /// It lies in a queue.
+    /// It goes into a queue.
     Queued(Queue),
     /// Something about a device.
     Device(Note),
@@ -81,7 +81,7 @@ impl fmt::Display for What {
             Self::Killed => formatter.write_str("(the handler was killed)"),
             Self::Restarted => formatter.write_str("(The Things Stack was restarted)"),
             Self::QueuesFail => formatter.write_str("(queues begin to fail)"),
-            Self::Queued(queue) => write!(formatter, "seen in queue {}", queue.name()),
+            Self::Queued(queue) => write!(formatter, "goes into queue {}", queue.name()),
         }
     }
 }

@@ -172,7 +172,7 @@ impl Books {
         self.pages().breaches.add(kind, None, detail);
     }
 
-    /// Reads what lies in the queues, notes what was not there before and looks for secrets in it.
+    /// Reads what lies in the queues, and looks for secrets in what was not there before.
     pub(super) fn look_into(&self, queues: impl Iterator<Item = (Queue, String)>, before: &Look) -> Look {
         let mut look = Look::default();
         for (queue, text) in queues {
@@ -200,10 +200,7 @@ impl Books {
             Ok(Seen { subject, not_before: item.not_before })
         });
         match item {
-            Ok(seen) => {
-                self.note_queued(seen.subject, queue);
-                Some(seen)
-            }
+            Ok(seen) => Some(seen),
             Err(reason) => {
                 self.pages().breaches.add("unreadable", None, format!("{reason} in {}: {text:.400}", queue.name()));
                 None
@@ -229,13 +226,19 @@ impl Books {
         }
     }
 
-    fn note_queued(&self, subject: Subject, queue: Queue) {
+    /// An item goes into a queue.
+    fn queued(&self, subject: Subject, queue: Queue) {
         let Subject::HubEvent(number) = subject else { return self.note(subject, What::Queued(queue)) };
-        let device = self.pages().api.device_of(number);
+        let device = self.pages().api.kept(number);
         match device {
             Some(device) => self.note_device(device, Note::Queued(number, queue)),
             None => self.note(subject, What::Queued(queue)),
         }
+    }
+
+    /// How far the trigger has read each partition.
+    pub(super) fn note_read(&self, read_up_to: Vec<i64>) {
+        self.pages().api.read_up_to = read_up_to;
     }
 
     /// Something happens to a device.

@@ -3,22 +3,26 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::super::api::{Judged, Note};
+use super::super::queues::Queue;
 use super::super::uplink::{device_number, number_in};
 use super::super::{Delivery, fault};
 use super::event::Circumstances;
 use super::{Books, Finding, Subject, What};
 use crate::event_hub::{self, Event};
 use crate::iot_hub::{self, DeviceToCloudMessage, Operation};
+use crate::storage_queue;
 use crate::tts::{self, AcceptedDownlinks, DeviceChange, Server, SubmittedEvent};
 
 /// Longest way of an event from the hub's answer about its device, over the handler, to The Things Stack.
 const RACE: Duration = Duration::from_millis(250);
 
 impl event_hub::Observer for Books {
-    fn accepted(&self, _partition: usize, event: &Event) {
+    fn accepted(&self, partition: usize, event: &Event) {
         let body = serde_json::from_slice(&event.data.body).unwrap_or_default();
         let properties = &event.data.properties;
         match self.way {
@@ -27,10 +31,18 @@ impl event_hub::Observer for Books {
                 number.into_iter().for_each(|number| self.note(Subject::HubEvent(number), What::InHub));
             }
             Delivery::Api => {
-                let sent = self.pages().api.sent(properties, &body, Instant::now());
+                let sent = self.pages().api.sent(properties, &body, (partition, event.sequence_number));
                 sent.into_iter().for_each(|(number, asks)| self.note_device(asks.device, Note::Sent(number, asks)));
             }
         }
+    }
+}
+
+impl storage_queue::Observer for Books {
+    fn put(&self, queue: &str, text: &str) {
+        let text = STANDARD.decode(text).ok().and_then(|text| String::from_utf8(text).ok());
+        let seen = Queue::named(queue).and_then(|queue| Some((queue, self.read(queue, &text?)?)));
+        seen.into_iter().for_each(|(queue, seen)| self.queued(seen.subject, queue));
     }
 }
 

@@ -1,0 +1,203 @@
+//! Events that come again after a try that was cut short, somewhere at The Things Stack or in the twin.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use local::system::System;
+use local::tts::{Effect, Fault, RegisteredDevice, Server};
+use serde_json::{Value, json};
+
+use crate::support::{
+    LIMIT, all_events_handled, create_tagged, eventually, items, lorawan_status, lorawan_tags, queued, system, tag,
+};
+
+/// Longer than anything else takes that happens meanwhile.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// A system with `sensor-1`, registered.
+async fn with_sensor() -> System {
+    let system = system().await;
+    let mut tags = lorawan_tags();
+    tags["name"] = json!("Roof");
+    tags["supportsClassC"] = json!(true);
+    create_tagged(&system, "sensor-1", &tags);
+    lorawan_status(&system, "sensor-1", "registered").await;
+    system
+}
+
+async fn registered(system: &System) -> RegisteredDevice {
+    system.tts.wait_for_device("plant-a", "sensor-1", LIMIT).await.expect("the device is registered")
+}
+
+async fn name(system: &System) -> Value {
+    registered(system).await.at(Server::Identity).unwrap()["name"].clone()
+}
+
+/// Parks an event of `sensor-1` as if it had failed before.
+async fn park(system: &System, operation: &str, body: Value) {
+    let properties =
+        json!({"deviceId": "sensor-1", "opType": operation, "operationTimestamp": "2026-11-21T10:00:00.1234567Z"});
+    let item = json!({
+        "kind": "hub_event", "reason": "because", "error": "unavailable", "first_seen": "2026-11-21T10:00:00Z",
+        "attempts": 1, "device_id": "sensor-1", "original": {"properties": properties, "body": body},
+    });
+    system.host.queues().put_creating("parked", &STANDARD.encode(item.to_string())).await.unwrap();
+}
+
+async fn nothing_is_parked(system: &System) {
+    let is_empty = eventually(|| items(system, "parked").is_empty().then_some(())).await;
+    assert!(is_empty.is_some(), "{:?}", items(system, "parked"));
+}
+
+/// Waits until The Things Stack was asked this, `count` times.
+async fn asked(system: &System, method: &str, path_end: &str, count: usize) {
+    let is_it = |request: &local::tts::Request| request.method == method && request.path.ends_with(path_end);
+    let is_asked = || system.tts.requests().iter().filter(|request| is_it(request)).count() >= count;
+    assert!(eventually(|| is_asked().then_some(())).await.is_some(), "{method} {path_end}");
+}
+
+#[tokio::test]
+async fn a_device_created_anew_is_whole_although_its_old_deletion_was_cut_short() {
+    let system = with_sensor().await;
+    for server in [Server::Application, Server::Network] {
+        assert!(system.tts.remove_device(server, "plant-a", "sensor-1"));
+    }
+    park(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
+    nothing_is_parked(&system).await;
+    registered(&system).await;
+}
+
+#[tokio::test]
+async fn a_late_registration_cut_short_after_the_deletion_leaves_nothing_behind() {
+    let system = with_sensor().await;
+    let identity = registered(&system).await.at(Server::Identity).unwrap().clone();
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    all_events_handled(&system).await;
+    system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
+    park(&system, "updateTwin", json!({"tags": {"lorawan": true}, "version": 2})).await;
+    system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_downlink_does_not_go_with_the_old_registration_of_a_device_created_anew() {
+    let system = with_sensor().await;
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    // The old device's deletion and the new one's creation fail, and the downlink is the first that comes through.
+    system.tts.inject(Fault::always(Effect::Unauthenticated));
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    create_tagged(&system, "sensor-1", &lorawan_tags());
+    all_events_handled(&system).await;
+    system.host.queues().clear("parked").await.unwrap();
+    system.tts.clear_faults();
+    let desired = json!({"rawDownlink": {"fPort": 15, "framePayload": "01"}});
+    system.iot_hub.patch_twin("sensor-1", json!({"properties": {"desired": desired}})).unwrap();
+    system.tts.wait_for_downlinks("plant-a", "sensor-1", 1, LIMIT).await.unwrap();
+    park(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
+    nothing_is_parked(&system).await;
+    assert_eq!(system.tts.downlinks("plant-a", "sensor-1").len(), 1);
+}
+
+#[tokio::test]
+async fn a_downlink_waits_while_another_device_has_its_id() {
+    let system = with_sensor().await;
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    let identity = registered(&system).await.at(Server::Identity).unwrap().clone();
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    all_events_handled(&system).await;
+    system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
+    let mut tags = lorawan_tags();
+    tags["devEui"] = json!("70B3D57ED0000002");
+    create_tagged(&system, "sensor-1", &tags);
+    lorawan_status(&system, "sensor-1", "refused").await;
+    let desired = json!({"rawDownlink": {"fPort": 15, "framePayload": "01"}});
+    system.iot_hub.patch_twin("sensor-1", json!({"properties": {"desired": desired}})).unwrap();
+    let item = queued(&system, "parked", 1).await.remove(0);
+    assert!(item["reason"].as_str().unwrap().contains("were refused"), "{item}");
+}
+
+#[tokio::test]
+async fn a_change_cut_short_and_then_taken_back_leaves_nothing_behind() {
+    let system = with_sensor().await;
+    system.tts.inject(Fault::always(Effect::Internal).at(Server::Network));
+    tag(&system, "sensor-1", &json!({"name": "Hall", "frequencyPlanId": "EU_863_870"}));
+    asked(&system, "PUT", "/ns/applications/plant-a/devices/sensor-1", 2).await;
+    assert_eq!(name(&system).await, "Hall");
+    tag(&system, "sensor-1", &json!({"name": "Roof"}));
+    system.tts.clear_faults();
+    all_events_handled(&system).await;
+    nothing_is_parked(&system).await;
+    assert_eq!(name(&system).await, "Roof");
+    lorawan_status(&system, "sensor-1", "registered").await;
+}
+
+#[tokio::test]
+async fn a_late_change_that_was_cut_short_is_written_whatever_the_twin_remembers() {
+    let system = with_sensor().await;
+    let mut identity = registered(&system).await.at(Server::Identity).unwrap().clone();
+    identity["name"] = json!("Hall");
+    system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
+    park(&system, "updateTwin", json!({"tags": {"lorawan": true}, "version": 2})).await;
+    nothing_is_parked(&system).await;
+    assert_eq!(name(&system).await, "Roof");
+}
+
+#[tokio::test]
+async fn the_outcome_is_in_the_twin_although_it_changed_in_between() {
+    let system = system().await;
+    system.tts.inject(Fault::once(Effect::Delay(SLOW)).at(Server::Application));
+    create_tagged(&system, "sensor-1", &lorawan_tags());
+    asked(&system, "PUT", "/as/applications/plant-a/devices/sensor-1", 1).await;
+    system.iot_hub.patch_twin("sensor-1", json!({"properties": {"desired": {"interval": 60}}})).unwrap();
+    lorawan_status(&system, "sensor-1", "registered").await;
+}
+
+#[tokio::test]
+async fn a_downlink_that_has_to_wait_does_not_come_behind_a_newer_one_of_its_batch() {
+    let system = with_sensor().await;
+    let path = "/as/applications/plant-a/devices/sensor-1/down/push";
+    let is_slow = || system.tts.inject(Fault::once(Effect::Delay(SLOW)).with_path_end("/down/push"));
+    let desire = |frame: &str| {
+        let desired = json!({"rawDownlink": {"fPort": 15, "framePayload": frame}});
+        system.iot_hub.patch_twin("sensor-1", json!({"properties": {"desired": desired}})).unwrap();
+    };
+    is_slow();
+    desire("00");
+    asked(&system, "POST", path, 1).await;
+    // While that is under way, these come to be one batch.
+    is_slow();
+    desire("01");
+    desire("02");
+    tag(&system, "sensor-1", &json!({"name": "Hall"}));
+    asked(&system, "POST", path, 2).await;
+    // The next downlink would be slow, too; then the batch fails as a whole. The device joins in between.
+    is_slow();
+    system.tts.inject(Fault::once(Effect::Internal).with_method("PUT"));
+    let is_refused = |request: &&local::tts::Request| request.path.ends_with(path) && request.status == 400;
+    let refused = || system.tts.requests().iter().filter(is_refused).count();
+    assert!(eventually(|| (refused() == 2).then_some(())).await.is_some());
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    all_events_handled(&system).await;
+    nothing_is_parked(&system).await;
+    let queue = system.tts.downlinks("plant-a", "sensor-1");
+    let last = queue.last().map(|downlink| downlink["frm_payload"].clone());
+    assert_eq!(last, Some(json!("Ag==")), "{queue:?}");
+}
+
+#[tokio::test]
+async fn what_the_tags_switch_off_or_mention_no_more_is_written_after_a_failure_too() {
+    for is_not_class_c in [json!(false), json!(null)] {
+        let system = system().await;
+        let mut tags = lorawan_tags();
+        tags["supportsClassC"] = json!(true);
+        create_tagged(&system, "sensor-1", &tags);
+        lorawan_status(&system, "sensor-1", "registered").await;
+        tag(&system, "sensor-1", &json!({"supportsClassC": is_not_class_c, "frequencyPlanId": "MARS_1"}));
+        lorawan_status(&system, "sensor-1", "refused").await;
+        tag(&system, "sensor-1", &json!({"frequencyPlanId": "EU_863_870_TTN"}));
+        lorawan_status(&system, "sensor-1", "registered").await;
+        let device = registered(&system).await;
+        let class_c = &device.at(Server::Network).unwrap()["supports_class_c"];
+        assert!(!class_c.as_bool().unwrap_or_default(), "{is_not_class_c}");
+    }
+}
