@@ -2,8 +2,8 @@
 
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
 
 use crate::iot_hub::event::{HubEvent, Operation};
 
@@ -62,20 +62,19 @@ fn current_tags(patch: &Map<String, Value>, now: &Value) -> Map<String, Value> {
     patch.iter().filter_map(current).collect()
 }
 
-/// How far the hub's times of one change may be apart.
-const SAME_TIME: Duration = Duration::seconds(5);
-
 /// The desired properties a patch names, as they are now, without those a newer version has changed or removed. Versions
 /// begin anew with a device created anew, so a version that is not there yet is of a former one, and times count as well.
 fn current_desired(patch: &Map<String, Value>, now: &Value, happened_at: Option<OffsetDateTime>) -> Map<String, Value> {
     let version = patch.get("$version").and_then(Value::as_u64);
     let metadata = &now["$metadata"];
+    // The change's own time is the hub's, and exact; the event's is only about the same.
+    let happened_at = patch.get("$metadata").and_then(|metadata| time(&metadata["$lastUpdated"])).or(happened_at);
     let newest = now["$version"].as_u64();
     let is_of_a_former_device = newest.is_some() && version > newest;
     let is_newer = |metadata: &Value| {
         let changed_in = metadata["$lastUpdatedVersion"].as_u64();
         let changed_at = time(&metadata["$lastUpdated"]);
-        let is_later = happened_at.is_some_and(|happened_at| changed_at.is_some_and(|at| at - happened_at > SAME_TIME));
+        let is_later = happened_at.is_some() && changed_at > happened_at;
         (version.is_some() && changed_in > version) || is_later || is_of_a_former_device
     };
     let mut kept_metadata = Map::new();
@@ -169,14 +168,26 @@ mod tests {
         for (version, happened_at, is_overtaken) in [
             (9, "2026-11-21T10:00:04.1234567Z", true),
             (2, "2026-11-21T09:59:59Z", true),
-            // The hub's times of one change differ a little.
-            (2, "2026-11-21T10:00:04.9Z", false),
+            (2, "2026-11-21T10:00:04.9Z", true),
             (2, "2026-11-21T10:00:05.1+00:00", false),
         ] {
             let patch = json!({"version": 12, "properties": {"desired": {"led": "off", "$version": version}}});
             let properties = Map::from_iter([("operationTimestamp".to_owned(), json!(happened_at))]);
             let event = HubEvent { properties, ..event(Operation::TwinUpdated, &patch) };
             assert_eq!(as_of_now(event, Some(&twin)).is_none(), is_overtaken, "{happened_at}");
+        }
+    }
+
+    #[test]
+    fn the_changes_own_time_is_believed_before_the_events() {
+        let metadata = json!({"led": {"$lastUpdated": "2026-11-21T10:00:05Z", "$lastUpdatedVersion": 2}});
+        let twin = json!({"properties": {"desired": {"led": "on", "$version": 2, "$metadata": metadata}}});
+        let properties = Map::from_iter([("operationTimestamp".to_owned(), json!("2026-11-21T10:00:04.99Z"))]);
+        for (changed_at, is_overtaken) in [("2026-11-21T10:00:05Z", false), ("2026-11-21T10:00:04Z", true)] {
+            let desired = json!({"led": "on", "$version": 2, "$metadata": {"$lastUpdated": changed_at}});
+            let body = json!({"properties": {"desired": desired}});
+            let event = HubEvent { properties: properties.clone(), ..event(Operation::TwinUpdated, &body) };
+            assert_eq!(as_of_now(event, Some(&twin)).is_none(), is_overtaken, "{changed_at}");
         }
     }
 
