@@ -99,6 +99,17 @@ async fn a_downlink_does_not_go_with_the_old_registration_of_a_device_created_an
 }
 
 #[tokio::test]
+async fn a_downlink_that_waits_does_not_have_its_device_written_again_and_again() {
+    let system = system().await;
+    let desired = json!({"rawDownlink": {"fPort": 15, "framePayload": "01"}});
+    let twin = json!({"tags": {"lorawan": lorawan_tags()}, "properties": {"desired": desired}});
+    system.iot_hub.create_device_with_twin("sensor-1", twin).unwrap();
+    asked(&system, "POST", "/as/applications/plant-a/devices/sensor-1/down/push", 3).await;
+    let puts = system.tts.requests().iter().filter(|request| request.method == "PUT").count();
+    assert_eq!(puts, 3, "at the other servers than the Identity Server, once");
+}
+
+#[tokio::test]
 async fn a_downlink_waits_while_another_device_has_its_id() {
     let system = with_sensor().await;
     assert!(system.tts.start_session("plant-a", "sensor-1"));

@@ -7,6 +7,7 @@
 mod applied;
 mod batch;
 mod downlink;
+mod late;
 mod registration;
 mod status;
 mod tags;
@@ -17,8 +18,6 @@ use tokio::time::Instant;
 
 use self::downlink::DesiredDownlink;
 use self::registration::{Trust, lorawan_tags};
-use self::status::Remembered;
-use super::as_of_now::as_of_now;
 use crate::app::{App, now};
 use crate::error::{Error, Peer};
 use crate::iot_hub::DeviceId;
@@ -50,11 +49,14 @@ pub(super) struct Change {
     downlink: Option<DesiredDownlink>,
 }
 
-/// Whether an event's downlink may have been scheduled before.
+/// Whether an event was tried before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Try {
     First,
+    /// Nobody knows how far that came.
     Repeated,
+    /// All of it was done, but its downlink was not taken yet.
+    Waited,
 }
 
 impl Request {
@@ -90,63 +92,17 @@ impl ByApi<'_> {
         // A device that is gone has its deletion on its way.
         let Some(twin) = self.app.iot_hub.twin(device_id, deadline).await? else { return Ok(()) };
         match (tags, attempt) {
-            (Some(tags), Try::First) if is_current(tags, &twin) => {
+            (Some(tags), Try::First | Try::Waited) if is_current(tags, &twin) => {
                 self.follow_tags(ids, device_id, twin.clone(), Trust::All, deadline).await?;
             }
             (Some(_), Try::Repeated) => {
                 self.follow_tags(ids, device_id, twin.clone(), Trust::Applied, deadline).await?;
             }
-            (Some(_) | None, Try::First) | (None, Try::Repeated) if downlink.is_some() => {
-                self.have_registered(ids, device_id, &twin, deadline).await?;
-            }
-            (Some(_) | None, Try::First) | (None, Try::Repeated) => {}
+            _ if downlink.is_some() => self.have_registered(ids, device_id, &twin, deadline).await?,
+            _ => {}
         }
         match downlink {
             Some(downlink) => self.schedule(ids, downlink, &twin, attempt, deadline).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Carries out a parked event, as of now.
-    ///
-    /// # Errors
-    /// As at the first time.
-    pub(super) async fn carry_out_late(
-        &self,
-        ids: &EndDeviceIds,
-        device_id: &DeviceId,
-        event: HubEvent,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let twin = self.app.iot_hub.twin(device_id, deadline).await?;
-        let event = match event.operation {
-            Operation::Deleted => match twin.filter(|twin| status::remembered(twin).is_registered) {
-                Some(twin) => {
-                    // Earlier tries may have deleted it at some servers.
-                    tracing::info!(device_id = device_id.as_str(), "parked deletion: the device has been created anew");
-                    return self.follow_tags(ids, device_id, twin, Trust::Applied, deadline).await;
-                }
-                None => event,
-            },
-            // Earlier tries may have registered it at some servers after its deletion was carried out.
-            Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced
-                if twin.is_none() && brought_tags(&event) =>
-            {
-                return self.forget(ids, deadline).await;
-            }
-            Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced => {
-                let Some(event) = as_of_now(event, twin.as_ref()) else {
-                    tracing::info!(
-                        device_id = device_id.as_str(),
-                        "parked event left out: newer changes have overtaken it"
-                    );
-                    return Ok(());
-                };
-                event
-            }
-        };
-        match Request::of(&event) {
-            Some(request) => self.carry_out(ids, device_id, &request, Try::Repeated, deadline).await,
             None => Ok(()),
         }
     }
@@ -172,29 +128,6 @@ impl ByApi<'_> {
         }
     }
 
-    /// Sees to it that a downlink is for the device its twin describes. As long as the twin remembers no registration,
-    /// The Things Stack may have the one of a device that is deleted, whose queue will go with it.
-    async fn have_registered(
-        &self,
-        ids: &EndDeviceIds,
-        device_id: &DeviceId,
-        twin: &Value,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let Remembered { applied, is_refused, .. } = status::remembered(twin);
-        if applied.is_some() || lorawan_tags(twin).is_none() {
-            return Ok(());
-        }
-        let refused = |what: String| Error::NotYet { peer: Peer::Tts, what };
-        if is_refused {
-            return Err(refused("the device's tags were refused, see tags.lorawanStatus".to_owned()));
-        }
-        match self.follow_tags(ids, device_id, twin.clone(), Trust::Nothing, deadline).await {
-            Err(error) if !error.is_transient() => Err(refused(format!("the device's tags are refused: {error}"))),
-            followed => followed,
-        }
-    }
-
     /// Puts a downlink into the device's queue, once for each `$version`: not if the twin reports it as scheduled, and a
     /// push that may have been made before not if it is in the queue still. What remains is a push whose answer was lost and
     /// which was sent before the event came again.
@@ -210,7 +143,7 @@ impl ByApi<'_> {
             return Ok(());
         }
         let downlink: Downlink = desired.downlink(twin).map_err(Error::Malformed)?;
-        let may_be_queued = attempt == Try::Repeated && downlink.operation == QueueOperation::Push;
+        let may_be_queued = attempt != Try::First && downlink.operation == QueueOperation::Push;
         if may_be_queued && self.api.is_queued(ids, &downlink.correlation_id, deadline).await? {
             return Ok(());
         }
@@ -237,12 +170,6 @@ pub(crate) fn read(event: &HubEvent, ids: &EndDeviceIds, twin: &Value) -> Result
         assert!(downlink.correlation_id.len() <= 100, "The Things Stack's limit");
     }
     Ok(())
-}
-
-/// Whether a parked event brought LoRaWAN tags; their values are not kept.
-fn brought_tags(event: &HubEvent) -> bool {
-    let body: Value = serde_json::from_str(event.body.get()).unwrap_or_default();
-    !body["tags"]["lorawan"].is_null()
 }
 
 /// Whether the tags an event brings are those of the twin still. If not, a newer event brings those.

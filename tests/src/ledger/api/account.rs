@@ -181,3 +181,7 @@ impl Account {
         device.reads.iter().filter(is_of_the_try).any(|read| *read < event.sent)
     }
 }
+
+#[cfg(test)]
+#[path = "account_tests.rs"]
+mod tests;

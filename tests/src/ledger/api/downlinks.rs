@@ -106,9 +106,11 @@ impl Account {
         Some(event)
     }
 
-    /// A device's queue is gone with its registration.
+    /// A device's queue is gone with its registration. What is of a device that the hub has deleted since has no loss.
     pub(in crate::ledger) fn queue_gone(&mut self, device: u32) {
-        let Some(events) = self.devices.get(&device).map(|device| device.events.clone()) else { return };
+        let Some(device) = self.devices.get(&device).filter(|device| device.deleted_by.is_none()) else { return };
+        let is_of_now = |event: &u32| self.log[*event as usize].incarnation == device.incarnation;
+        let events: Vec<_> = device.events.iter().copied().filter(is_of_now).collect();
         for event in events {
             self.lose(event);
         }
