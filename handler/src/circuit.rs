@@ -55,6 +55,7 @@ impl Circuit {
         let role = self.admit()?;
         let result = call.await;
         match &result {
+            Err(error) if !error.says_something_about_the_peer() => self.abstain(role),
             Err(error) if error.is_worth_retrying_now() => self.failed(role, &error.to_string()),
             // Whatever else it said, the peer answered.
             Ok(_) | Err(_) => *self.lock() = State::Closed { failures: 0 },
@@ -73,6 +74,14 @@ impl Circuit {
                 *state = State::HalfOpen { since: now, pause: *pause, reason: reason.clone() };
                 Ok(Role::Probe)
             }
+        }
+    }
+
+    /// Nobody was asked: a probe that was none leaves its place to the next call.
+    fn abstain(&self, role: Role) {
+        let mut state = self.lock();
+        if let (State::HalfOpen { pause, reason, .. }, Role::Probe) = (&*state, role) {
+            *state = State::Open { until: Instant::now(), pause: *pause, reason: reason.clone() };
         }
     }
 
@@ -160,6 +169,24 @@ mod tests {
             assert!(circuit.call(async { Err::<(), _>(refused) }).await.is_err());
         }
         assert_eq!(circuit.report(), json!("closed"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_was_not_made_says_nothing() {
+        let not_asked = async |circuit: &Circuit| {
+            let error = Error::NotAsked { peer: Peer::IotHub, what: "busy".to_owned(), wait: Duration::from_secs(1) };
+            assert!(circuit.call(async { Err::<(), _>(error) }).await.is_err());
+        };
+        let circuit = Circuit::new(Peer::IotHub);
+        for _ in 1..FAILURES {
+            fail(&circuit).await;
+            not_asked(&circuit).await;
+        }
+        fail(&circuit).await;
+        assert!(circuit.report()["open_for_seconds"].is_number(), "it did not reset the count");
+        tokio::time::advance(FIRST_PAUSE).await;
+        not_asked(&circuit).await;
+        assert!(answer(&circuit).await.is_ok(), "the next call is the probe");
     }
 
     #[tokio::test(start_paused = true)]

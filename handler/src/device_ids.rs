@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::shortened;
+use crate::settings::shown;
 use crate::tts::id::{EndDeviceIds, is_id};
 
 /// Stands for the application's id in a template.
@@ -27,7 +28,7 @@ impl DeviceIdTemplate {
     /// A sentence with what was found and what is expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         let expected = "expected {device_id} once and, before it, {application_id} at most once, e.g. {application_id}.{device_id}";
-        let wrong = || format!("found {:?}, {expected}", shortened(text, 60));
+        let wrong = || format!("found {}, {expected}", shown(text));
         let (before, suffix) = text.split_once(DEVICE_ID).ok_or_else(wrong)?;
         let (prefix, separator) = match before.split_once(APPLICATION_ID) {
             Some((prefix, separator)) => (prefix, Some(separator)),
@@ -42,8 +43,8 @@ impl DeviceIdTemplate {
             && !separator.contains(|c: char| !is_of_an_id(c))
         {
             return Err(format!(
-                "found {:?}, expected something between the placeholders that no id contains, e.g. a dot",
-                shortened(text, 60)
+                "found {}, expected something between the placeholders that no id contains, e.g. a dot",
+                shown(text)
             ));
         }
         Ok(Self { prefix: prefix.to_owned(), separator: separator.map(str::to_owned), suffix: suffix.to_owned() })

@@ -80,6 +80,16 @@ pub enum Error {
         /// What is missing.
         what: String,
     },
+    /// We did not ask, to keep to a limit or a time budget; this says nothing about the peer.
+    #[error("{peer} was not asked: {what}")]
+    NotAsked {
+        /// Who was not asked.
+        peer: Peer,
+        /// Why not.
+        what: String,
+        /// When another try makes sense.
+        wait: Duration,
+    },
     /// The handler's own settings are wrong; the message may be fine.
     #[error("the handler's settings are wrong: {0}")]
     Misconfigured(String),
@@ -105,7 +115,7 @@ impl Error {
             Self::UnsupportedFormat(_) => 415,
             Self::TooLarge(_) => 413,
             Self::Refused { .. } => 422,
-            Self::NotYet { .. } | Self::Misconfigured(_) | Self::Unavailable { .. } => 503,
+            Self::NotYet { .. } | Self::NotAsked { .. } | Self::Misconfigured(_) | Self::Unavailable { .. } => 503,
         }
     }
 
@@ -126,6 +136,7 @@ impl Error {
     pub fn retry(&self) -> Option<Retry> {
         match self {
             Self::NotYet { .. } => Some(Retry::Redelivery),
+            Self::NotAsked { wait, .. } => Some(Retry::After(*wait.min(&LONGEST_WAIT))),
             Self::Misconfigured(_) => Some(Retry::After(OPERATOR)),
             Self::Unavailable { retry: Retry::After(wait), .. } => Some(Retry::After(*wait.min(&LONGEST_WAIT))),
             Self::Unavailable { retry: retry @ (Retry::Soon | Retry::Redelivery | Retry::NextDay), .. } => Some(*retry),
@@ -141,7 +152,7 @@ impl Error {
     #[must_use]
     pub fn level(&self) -> Level {
         match self {
-            Self::Unauthorized(_) | Self::NotYet { .. } => Level::WARN,
+            Self::Unauthorized(_) | Self::NotYet { .. } | Self::NotAsked { .. } => Level::WARN,
             Self::Malformed(_)
             | Self::UnsupportedFormat(_)
             | Self::TooLarge(_)
@@ -157,6 +168,12 @@ impl Error {
         matches!(self, Self::NotYet { .. })
     }
 
+    /// Whether it came from the peer, or from trying to reach it.
+    #[must_use]
+    pub fn says_something_about_the_peer(&self) -> bool {
+        !matches!(self, Self::NotAsked { .. })
+    }
+
     /// A short stable word for logs, metrics and answers.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -167,6 +184,7 @@ impl Error {
             Self::TooLarge(_) => "too_large",
             Self::Refused { .. } => "refused",
             Self::NotYet { .. } => "not_yet",
+            Self::NotAsked { .. } => "not_asked",
             Self::Misconfigured(_) => "misconfigured",
             Self::Unavailable { .. } => "unavailable",
         }

@@ -12,6 +12,7 @@ pub(crate) fn answer(app: &App) -> Response {
     let mut report = report(&Problems::default());
     report["peers"] = json!({
         "iot_hub": app.iot_hub.record.report(&app.iot_hub.circuit_report()),
+        "iot_hub_twins": app.iot_hub.twins_report(),
         "the_things_stack": app.tts.report(),
     });
     invocation::http_output(200, &report, QueueOutputs::default())

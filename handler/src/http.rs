@@ -1,18 +1,29 @@
-//! One HTTPS client for all peers, over one TLS configuration.
+//! HTTPS over one TLS configuration: a client for all peers, and a bare one for messages.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use reqwest::{Client, Response};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
+/// What we call ourselves to peers.
+pub const OUR_NAME: &str = concat!("tts-azure-iot-hub/", env!("CARGO_PKG_VERSION"));
+
 /// Longest connection set-up, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How often a silent peer is asked whether it is still there.
+const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How long an idle connection is kept for the next message.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -77,16 +88,45 @@ pub fn client(tls: ClientConfig) -> Result<Client, reqwest::Error> {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .user_agent(concat!("tts-azure-iot-hub/", env!("CARGO_PKG_VERSION")))
+        .user_agent(OUR_NAME)
         .build()
+}
+
+/// Sends messages: HTTP/1.1 over kept-alive connections, nothing else. To be ready for redirects and retries,
+/// [`client`] parses the URL twice and copies all headers three times; with one request per uplink that costs more than
+/// the request itself. It knows no proxies either.
+pub type BareClient = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// Builds the client for messages, over the same TLS configuration.
+#[must_use]
+pub fn bare_client(tls: ClientConfig) -> BareClient {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    tcp.set_keepalive(Some(PROBE_INTERVAL));
+    tcp.set_keepalive_interval(Some(PROBE_INTERVAL));
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().wrap_connector(tcp);
+    hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_timer(TokioTimer::new())
+        .build(connector)
 }
 
 /// What went wrong below HTTP, with its causes and without the URL.
 #[must_use]
 pub fn transport_failure(reason: reqwest::Error) -> String {
     let reason = reason.without_url();
-    let mut text = if reason.is_timeout() { "timed out".to_owned() } else { reason.to_string() };
-    let mut source = std::error::Error::source(&reason);
+    match reason.is_timeout() {
+        true => with_causes("timed out".to_owned(), &reason),
+        false => with_causes(reason.to_string(), &reason),
+    }
+}
+
+/// The text, and behind it what caused `reason`.
+#[must_use]
+pub fn with_causes(mut text: String, reason: &dyn std::error::Error) -> String {
+    let mut source = reason.source();
     while let Some(cause) = source {
         let _ = write!(text, ": {cause}");
         source = cause.source();

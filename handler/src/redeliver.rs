@@ -96,6 +96,7 @@ async fn deliver(app: &App, item: &Item, is_repeated: bool) -> Result<(), Error>
     let deadline = Instant::now() + ATTEMPT;
     match item.kind {
         Kind::Uplink => uplink::redeliver(app, item, deadline).await,
+        Kind::Reported => uplink::redeliver_reported(app, item, deadline).await,
         Kind::HubEvent => hub_event::redeliver(app, item, is_repeated, deadline).await,
     }
 }

@@ -19,13 +19,20 @@ use std::time::Duration;
 
 use local::stage::{StageOptions, stage};
 use local::tls::CertificateAuthority;
+use serde_json::Value;
 
-use load::{Load, median};
+use load::{Load, envelope_of, median};
 use process::Process;
 use sink::Sink;
 
 /// How often the handler is started for the time to its first answer.
 const STARTS: usize = 11;
+
+/// What of invocations the host may have under way at once.
+const CONNECTIONS: usize = 32;
+
+/// Devices that take turns.
+const DEVICES: usize = 1_000;
 
 /// Shown beside the figures.
 const BARS: [&str; 4] = ["≤ 1.25", "≤ 20 ms", "≤ 20 MB", "≤ 10 MB"];
@@ -61,7 +68,9 @@ async fn measure(rounds: usize, uplinks: usize) -> Result<String, Failure> {
     }
     let handler = handler(&staged.handler, &ca_file, sink.port()).await?;
     starts.push(handler.first_answer);
-    let load = Load::new()?;
+    let uplink: Value = serde_json::from_str(include_str!("../fixtures/tts/uplink_message.json"))?;
+    let envelopes = (0..DEVICES).map(|number| envelope_of(&uplink, &format!("sensor-{number:04}")));
+    let load = Load::new(envelopes, CONNECTIONS);
     load.run(handler.port, 1).await?;
     let body_file = folder.path().join("body.json");
     std::fs::write(&body_file, sink.last_body())?;
@@ -121,7 +130,7 @@ async fn handler(executable: &Path, ca_file: &Path, hub_port: u16) -> Result<Pro
         .env("TTS_BASE_URL", "http://localhost:1/api/v3")
         .env("TTS_APPLICATION_ID", "plant-a")
         .env("TTS_API_KEY", "NNSXS.BENCH.BENCH")
-        .env("TTS_DELIVERY", "package");
+        .env("WEBHOOK_TWIN_TYPES", "none");
     Process::start(command).await
 }
 

@@ -206,15 +206,18 @@ async fn a_downlink_for_a_device_the_things_stack_does_not_have_is_dead_lettered
 
 #[tokio::test]
 async fn a_parked_downlink_that_a_newer_one_has_overtaken_is_left_out() {
-    let system = system().await;
-    create_tagged(&system, "sensor-1", &lorawan_tags());
-    lorawan_status(&system, "sensor-1", "registered").await;
+    let system = joined(Options::default()).await;
     desire(&system, &json!({"rawDownlink": {"fPort": 15, "framePayload": "01"}}));
-    queued(&system, "parked", 1).await;
     desire(&system, &json!({"rawDownlink": {"fPort": 15, "framePayload": "02"}}));
-    all_events_handled(&system).await;
-    assert!(system.tts.start_session("plant-a", "sensor-1"));
-    downlinks(&system, 1).await;
+    downlinks(&system, 2).await;
+    let events = system.event_hub.events();
+    let first = events.iter().find(|event| event.data.properties["opType"] == "updateTwin").unwrap();
+    let body: Value = serde_json::from_slice(&first.data.body).unwrap();
+    let item = json!({
+        "kind": "hub_event", "reason": "because", "error": "not_yet", "first_seen": "2026-11-21T10:00:00Z", "attempts": 1,
+        "device_id": "sensor-1", "original": {"properties": first.data.properties, "body": body},
+    });
+    system.host.queues().put_creating("parked", &STANDARD.encode(item.to_string())).await.unwrap();
     system.host.wait_for_log(|line| line.contains("newer changes have overtaken it"), LIMIT).await.unwrap();
-    assert_eq!(frames(&system), [json!([15, "Ag=="])]);
+    assert_eq!(frames(&system), [json!([15, "AQ=="]), json!([15, "Ag=="])]);
 }

@@ -17,6 +17,7 @@ mod registration_refused;
 mod registration_repeated;
 mod settings;
 mod try_it;
+mod twins;
 mod uplink;
 mod uplink_refused;
 mod uplink_retried;

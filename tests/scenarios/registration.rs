@@ -88,7 +88,7 @@ fn changes() -> Vec<(&'static str, Value, usize)> {
         ),
         ("name removed", lorawan(json!({"name": null})), 1),
         ("wrong tags", lorawan(json!({"name": "x".repeat(51)})), 0),
-        ("put right", lorawan(json!({"name": null})), 6),
+        ("put right", lorawan(json!({"name": null})), 7),
         ("downlink", downlink(), 1),
         ("the same desired properties again", downlink(), 0),
         ("another desired property", desired(json!({"interval": 60})), 0),
@@ -209,6 +209,54 @@ async fn a_device_that_the_console_has_created_with_the_same_euis_is_taken_over(
 }
 
 #[tokio::test]
+async fn a_formatter_chosen_in_the_console_stays_when_a_registration_is_made_again() {
+    let system = system().await;
+    let mut tags = lorawan_tags();
+    tags["versionIdentifiers"] = json!({
+        "brandId": "acme", "modelId": "t1000", "hardwareVersion": "1.0", "firmwareVersion": "1.2", "bandId": "EU_863_870",
+    });
+    create_tagged(&system, "sensor-1", &tags);
+    lorawan_status(&system, "sensor-1", "registered").await;
+    let mut application = registered(&system, "sensor-1").await.at(Server::Application).unwrap().clone();
+    application["formatters"] = json!({"up_formatter": "FORMATTER_JAVASCRIPT", "up_formatter_parameter": "x"});
+    system.tts.put_device(Server::Application, "plant-a", "sensor-1", &application);
+    // Refused and put right again, everything is written anew.
+    tag(&system, "sensor-1", &json!({"name": "x".repeat(51)}));
+    lorawan_status(&system, "sensor-1", "refused").await;
+    tag(&system, "sensor-1", &json!({"name": null, "versionIdentifiers": {"hardwareVersion": "1.0"}}));
+    lorawan_status(&system, "sensor-1", "registered").await;
+    let device = registered(&system, "sensor-1").await;
+    assert_eq!(device.at(Server::Application).unwrap()["formatters"]["up_formatter"], "FORMATTER_JAVASCRIPT");
+}
+
+#[tokio::test]
+async fn a_part_of_the_version_identifiers_can_be_changed() {
+    let system = system().await;
+    let mut tags = lorawan_tags();
+    tags["versionIdentifiers"] = json!({"brandId": "acme", "modelId": "t1000", "firmwareVersion": "1.2"});
+    create_tagged(&system, "sensor-1", &tags);
+    lorawan_status(&system, "sensor-1", "registered").await;
+    tag(&system, "sensor-1", &json!({"versionIdentifiers": {"firmwareVersion": "1.3"}}));
+    all_events_handled(&system).await;
+    let device = registered(&system, "sensor-1").await;
+    let expected = json!({"brand_id": "acme", "model_id": "t1000", "firmware_version": "1.3"});
+    assert_eq!(device.at(Server::Identity).unwrap()["version_ids"], expected);
+}
+
+#[tokio::test]
+async fn a_device_created_anew_with_copied_tags_is_registered_all_the_same() {
+    let system = system().await;
+    create_tagged(&system, "sensor-1", &lorawan_tags());
+    lorawan_status(&system, "sensor-1", "registered").await;
+    let tags = system.iot_hub.twin("sensor-1").unwrap()["tags"].clone();
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
+    all_events_handled(&system).await;
+    system.iot_hub.create_device_with_twin("sensor-1", json!({"tags": tags})).unwrap();
+    registered(&system, "sensor-1").await;
+}
+
+#[tokio::test]
 async fn a_device_deleted_in_the_console_is_registered_again_with_the_next_change() {
     let system = system().await;
     create_tagged(&system, "sensor-1", &lorawan_tags());
@@ -299,6 +347,29 @@ async fn an_api_key_without_rights_is_told_which_one_is_missing_and_nothing_is_l
         let reason = reason.as_str().unwrap();
         assert!(reason.contains("give TTS_API_KEY RIGHT_APPLICATION_DEVICES_WRITE_KEYS"), "{reason}");
     }
+}
+
+#[tokio::test]
+async fn the_rights_that_the_readme_names_are_enough() {
+    let readme = include_str!("../../README.md");
+    let rights = ["DEVICES_READ", "DEVICES_WRITE", "DEVICES_WRITE_KEYS", "TRAFFIC_DOWN_WRITE", "TRAFFIC_READ"];
+    let rights = rights.map(|right| format!("RIGHT_APPLICATION_{right}"));
+    assert!(rights.iter().all(|right| readme.contains(right)));
+    let rights = rights.to_vec();
+    let system = start(Options { tts: tts::Options { rights, ..tts::Options::default() }, ..Options::default() }).await;
+    system.tts.inject(Fault::once(Effect::ResetAfterAccepting).at(Server::Identity).with_method("POST"));
+    create_tagged(&system, "sensor-1", &lorawan_tags());
+    lorawan_status(&system, "sensor-1", "registered").await;
+    tag(&system, "sensor-1", &json!({"name": "Roof", "supportsClassC": true}));
+    all_events_handled(&system).await;
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    system.tts.inject(Fault::once(Effect::ResetAfterAccepting).at(Server::Application).with_method("POST"));
+    let downlink = json!({"properties": {"desired": {"rawDownlink": {"fPort": 15, "framePayload": "01"}}}});
+    system.iot_hub.patch_twin("sensor-1", downlink).unwrap();
+    system.tts.wait_for_downlinks("plant-a", "sensor-1", 1, LIMIT).await.unwrap();
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
+    assert!(system.tts.requests().iter().all(|request| request.status != 403), "{:#?}", calls(&system));
 }
 
 #[tokio::test]

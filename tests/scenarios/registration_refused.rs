@@ -77,6 +77,18 @@ async fn an_id_that_another_device_has_is_refused_with_both_euis() {
 }
 
 #[tokio::test]
+async fn deleting_a_refused_device_leaves_the_one_alone_that_has_its_id() {
+    let system = system().await;
+    let ids = json!({"dev_eui": "70B3D57ED0000009", "join_eui": "70B3D57ED0FFFF00"});
+    system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &json!({"ids": ids}));
+    create_tagged(&system, "sensor-1", &lorawan_tags());
+    lorawan_status(&system, "sensor-1", "refused").await;
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    all_events_handled(&system).await;
+    assert!(system.tts.device("plant-a", "sensor-1").is_some());
+}
+
+#[tokio::test]
 async fn changed_euis_are_refused_until_the_old_ones_are_back() {
     let system = system().await;
     create_tagged(&system, "sensor-1", &lorawan_tags());

@@ -45,8 +45,9 @@ pub(crate) async fn system_with(settings: &[(&str, &str)]) -> System {
     start(options).await
 }
 
-/// A whole system.
-pub(crate) async fn start(options: Options) -> System {
+/// A whole system. Twins are updated only where a scenario is about them.
+pub(crate) async fn start(mut options: Options) -> System {
+    options.settings.entry("WEBHOOK_TWIN_TYPES".to_owned()).or_insert_with(|| "none".to_owned());
     System::start_staged(options, script_root().await).await.expect("the system starts")
 }
 

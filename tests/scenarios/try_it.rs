@@ -2,6 +2,9 @@
 
 use std::process::{Command, Stdio};
 
+/// Every port the system takes.
+const FLAGS: [&str; 4] = ["--functions-port", "--iot-hub-port", "--iot-hub-mqtt-port", "--tts-port"];
+
 async fn local(arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
     command.args(arguments).stdin(Stdio::null());
@@ -21,9 +24,9 @@ async fn one_command_walks_a_device_through_its_life_and_checks_itself() {
 async fn a_taken_port_is_named_with_the_way_to_choose_another() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    for flag in ["--functions-port", "--iot-hub-port", "--tts-port"] {
+    for flag in FLAGS {
         // The other ports are any free ones, so that nothing else on the machine is in the way.
-        let mut arguments = vec!["--functions-port", "0", "--iot-hub-port", "0", "--tts-port", "0"];
+        let mut arguments: Vec<_> = FLAGS.iter().flat_map(|flag| [*flag, "0"]).collect();
         let position = arguments.iter().position(|argument| *argument == flag).unwrap();
         arguments[position + 1] = &port;
         let (code, text) = local(&arguments).await;

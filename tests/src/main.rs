@@ -30,6 +30,9 @@ struct Arguments {
     /// Port of the IoT Hub stand-in's HTTPS API.
     #[arg(long, default_value_t = 8443)]
     iot_hub_port: u16,
+    /// Port of the IoT Hub stand-in's MQTT device side.
+    #[arg(long, default_value_t = 8883)]
+    iot_hub_mqtt_port: u16,
     /// Port of The Things Stack stand-in's HTTP API.
     #[arg(long, default_value_t = 1885)]
     tts_port: u16,
@@ -47,6 +50,7 @@ impl Arguments {
         Options {
             functions_port: port(self.functions_port),
             iot_hub_port: port(self.iot_hub_port),
+            iot_hub_mqtt_port: port(self.iot_hub_mqtt_port),
             tts: tts::Options { port: port(self.tts_port), ..tts::Options::default() },
             retry_time_scale: 1.0,
             queues: Queues::in_memory(),
@@ -114,7 +118,7 @@ fn with_causes(reason: &dyn Error) -> String {
 fn advice(reason: &StartError) -> &'static str {
     match reason {
         StartError::IotHub(_) | StartError::Tts(_) | StartError::Host(_) => {
-            "\nIf a port is taken, choose others with --functions-port, --iot-hub-port and --tts-port."
+            "\nIf a port is taken, choose others with --functions-port, --iot-hub-port, --iot-hub-mqtt-port and --tts-port."
         }
         StartError::Stage(_) | StartError::Tls(_) | StartError::Io(_) => "",
     }
@@ -134,6 +138,7 @@ fn describe(system: &System) -> std::io::Result<()> {
         system.iot_hub.https_port(),
         ca_file.display()
     );
+    println!("   IoT Hub, MQTT     mqtts://localhost:{}", system.iot_hub.mqtt_port());
     println!("   connection string {}", system.iot_hub.connection_string("iothubowner"));
     println!("   The Things Stack  {}", system.tts.base_url());
     println!("\nSend an uplink of your own:\n");

@@ -31,6 +31,8 @@ pub struct Options {
     pub functions_port: u16,
     /// IoT Hub's HTTPS API.
     pub iot_hub_port: u16,
+    /// IoT Hub's MQTT device side.
+    pub iot_hub_mqtt_port: u16,
     /// The Things Stack; who watches it is said in `watch`.
     pub tts: tts::Options,
     /// App settings set on top of those that make the system whole; an empty value unsets one.
@@ -73,6 +75,7 @@ impl Default for Options {
         Self {
             functions_port: 0,
             iot_hub_port: 0,
+            iot_hub_mqtt_port: 0,
             tts: tts::Options::default(),
             settings: BTreeMap::new(),
             retry_time_scale: 0.001,
@@ -146,6 +149,7 @@ impl System {
         let event_hub = EventHub::observed("events", PARTITIONS, watch.event_hub);
         let iot_hub_options = iot_hub::Options {
             https_port: options.iot_hub_port,
+            mqtt_port: options.iot_hub_mqtt_port,
             observer: watch.iot_hub,
             history: watch.history,
             ..iot_hub::Options::new(event_hub.clone())?
@@ -221,6 +225,7 @@ fn settings(
         ("EVENT_HUB_CONSUMER_GROUP", "$Default".to_owned()),
         ("IOT_HUB_CONNECTION_STRING", iot_hub.connection_string(POLICY)),
         ("IOT_HUB_HTTPS_PORT", iot_hub.https_port().to_string()),
+        ("IOT_HUB_MQTT_PORT", iot_hub.mqtt_port().to_string()),
         ("IOT_HUB_CA_FILE", ca_file.display().to_string()),
         ("TTS_BASE_URL", tts.base_url()),
         ("TTS_IDENTITY_SERVER_URL", tts.identity_server_url()),

@@ -76,6 +76,7 @@ async fn until(is_so: impl Fn() -> bool) -> Result<(), tokio::time::error::Elaps
 async fn uplink(system: &System) -> Result<(), String> {
     println!("\n2. The device joins and sends an uplink: The Things Stack → webhook → handler → IoT Hub");
     system.tts.start_session(system.tts.application_id(), DEVICE);
+    println!("   reported properties before: {}", reported(system));
     let uplink = device(system).uplink(2, 17, &[1, 2, 3]);
     let delivery = system.tts.send(&system.webhook, &uplink).await;
     let Delivery::Answered { url, status: 200, body } = delivery else {
@@ -90,7 +91,21 @@ async fn uplink(system: &System) -> Result<(), String> {
     if messages[0].device_id != DEVICE || !same("/uplink_message/frm_payload") || !same("/end_device_ids") {
         return Err(format!("IoT Hub has another message than the one sent, {body}"));
     }
+    println!("   reported properties after:  {}", reported(system));
+    if reported(system)["decodedPayload"] != uplink["uplink_message"]["decoded_payload"] {
+        return Err("the twin does not show the decoded payload".to_owned());
+    }
     Ok(())
+}
+
+/// What the twin shows of the device, without metadata.
+fn reported(system: &System) -> Value {
+    let mut twin = system.iot_hub.twin(DEVICE).unwrap_or_default();
+    let mut reported = twin["properties"]["reported"].take();
+    if let Some(members) = reported.as_object_mut() {
+        members.retain(|name, _| !name.starts_with('$'));
+    }
+    reported
 }
 
 async fn downlink(system: &System) -> Result<(), String> {

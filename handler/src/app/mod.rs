@@ -14,13 +14,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument, error_span};
 
 use crate::error::Error;
+use crate::http::BareClient;
 use crate::hub_event::Submitted;
 use crate::invocation;
-use crate::iot_hub::IotHub;
+use crate::iot_hub::{IotHub, TwinAccess};
 use crate::settings::{Delivery, Problems, Settings};
 use crate::tts::TheThingsStack;
 use crate::tts::api::Api;
 use crate::tts::package::Package;
+use crate::uplink::{Newest, Unchanged};
 use crate::{health, hub_event, redeliver, uplink};
 
 /// Settings and clients.
@@ -30,24 +32,40 @@ pub struct App {
     pub(crate) iot_hub: IotHub,
     pub(crate) tts: TheThingsStack,
     pub(crate) submitted: Submitted,
+    pub(crate) unchanged: Unchanged,
+    pub(crate) newest: Newest,
 }
 
 impl App {
     /// Builds the clients the settings ask for.
     #[must_use]
-    pub fn new(settings: Settings, http: reqwest::Client) -> Self {
+    pub fn new(
+        settings: Settings,
+        http: reqwest::Client,
+        bare_http: BareClient,
+        tls: Arc<rustls::ClientConfig>,
+    ) -> Self {
+        let twins = TwinAccess {
+            port: settings.twins.mqtt_port,
+            tls,
+            idle: settings.twins.connection_idle,
+            rates: settings.twins.rates,
+        };
         let iot_hub = IotHub::new(
             http.clone(),
+            bare_http,
             &settings.iot_hub_connection_string,
             settings.iot_hub_https_port,
             settings.iot_hub_registry_calls_per_minute,
+            twins,
         );
         let (base_url, api_key) = (&settings.tts_base_url, settings.tts_api_key.clone());
         let tts = match settings.tts_delivery {
             Delivery::Api => TheThingsStack::Api(Api::new(http, base_url, &settings.tts_identity_server_url, api_key)),
             Delivery::Package => TheThingsStack::Package(Package::new(http, base_url, api_key)),
         };
-        Self { settings, iot_hub, tts, submitted: Submitted::new() }
+        let unchanged = Unchanged::new(settings.twins.unchanged_interval);
+        Self { settings, iot_hub, tts, submitted: Submitted::new(), unchanged, newest: Newest::default() }
     }
 }
 

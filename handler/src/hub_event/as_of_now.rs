@@ -63,21 +63,26 @@ fn current_tags(patch: &Map<String, Value>, now: &Value) -> Map<String, Value> {
 }
 
 /// The desired properties a patch names, as they are now, without those a newer version has changed or removed. Versions
-/// begin anew with a device created anew, so times count as well.
+/// begin anew with a device created anew, so a version that is not there yet is of a former one, and times count as well.
 fn current_desired(patch: &Map<String, Value>, now: &Value, happened_at: Option<OffsetDateTime>) -> Map<String, Value> {
     let version = patch.get("$version").and_then(Value::as_u64);
     let metadata = &now["$metadata"];
+    // The change's own time is the hub's, and exact; the event's is only about the same.
+    let happened_at = patch.get("$metadata").and_then(|metadata| time(&metadata["$lastUpdated"])).or(happened_at);
+    let newest = now["$version"].as_u64();
+    let is_of_a_former_device = newest.is_some() && version > newest;
     let is_newer = |metadata: &Value| {
         let changed_in = metadata["$lastUpdatedVersion"].as_u64();
         let changed_at = time(&metadata["$lastUpdated"]);
-        (version.is_some() && changed_in > version) || (happened_at.is_some() && changed_at > happened_at)
+        let is_later = happened_at.is_some() && changed_at > happened_at;
+        (version.is_some() && changed_in > version) || is_later || is_of_a_former_device
     };
     let mut kept_metadata = Map::new();
     let mut desired = Map::new();
     for (key, then) in patch.iter().filter(|(key, _)| !key.starts_with('$')) {
         match now.get(key) {
             Some(value) if !is_newer(&metadata[key]) => {
-                desired.insert(key.clone(), value.clone());
+                desired.insert(key.clone(), current(then, value));
                 kept_metadata.insert(key.clone(), metadata[key].clone());
             }
             None if then.is_null() => drop(desired.insert(key.clone(), Value::Null)),
@@ -88,6 +93,19 @@ fn current_desired(patch: &Map<String, Value>, now: &Value, happened_at: Option<
     // The version at which these values came to be: a newer one would make them look newer than they are.
     desired.extend(patch.get("$version").map(|version| ("$version".to_owned(), version.clone())));
     desired
+}
+
+/// What a patch names of a value, as it is now, with `null` for what is gone.
+fn current(then: &Value, now: &Value) -> Value {
+    match (then, now) {
+        (Value::Object(then), Value::Object(now)) => {
+            let member = |(name, then): (&String, &Value)| {
+                (name.clone(), now.get(name).map_or(Value::Null, |now| current(then, now)))
+            };
+            then.iter().map(member).collect()
+        }
+        _ => now.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -147,14 +165,41 @@ mod tests {
             "led": "on", "$version": 2,
             "$metadata": {"led": {"$lastUpdated": "2026-11-21T10:00:05Z", "$lastUpdatedVersion": 2}},
         }}});
-        let patch = json!({"version": 12, "properties": {"desired": {"led": "off", "$version": 9}}});
-        for (happened_at, is_overtaken) in
-            [("2026-11-21T10:00:04.1234567Z", true), ("2026-11-21T10:00:05.1+00:00", false)]
-        {
+        for (version, happened_at, is_overtaken) in [
+            (9, "2026-11-21T10:00:04.1234567Z", true),
+            (2, "2026-11-21T09:59:59Z", true),
+            (2, "2026-11-21T10:00:04.9Z", true),
+            (2, "2026-11-21T10:00:05.1+00:00", false),
+        ] {
+            let patch = json!({"version": 12, "properties": {"desired": {"led": "off", "$version": version}}});
             let properties = Map::from_iter([("operationTimestamp".to_owned(), json!(happened_at))]);
             let event = HubEvent { properties, ..event(Operation::TwinUpdated, &patch) };
             assert_eq!(as_of_now(event, Some(&twin)).is_none(), is_overtaken, "{happened_at}");
         }
+    }
+
+    #[test]
+    fn the_changes_own_time_is_believed_before_the_events() {
+        let metadata = json!({"led": {"$lastUpdated": "2026-11-21T10:00:05Z", "$lastUpdatedVersion": 2}});
+        let twin = json!({"properties": {"desired": {"led": "on", "$version": 2, "$metadata": metadata}}});
+        let properties = Map::from_iter([("operationTimestamp".to_owned(), json!("2026-11-21T10:00:04.99Z"))]);
+        for (changed_at, is_overtaken) in [("2026-11-21T10:00:05Z", false), ("2026-11-21T10:00:04Z", true)] {
+            let desired = json!({"led": "on", "$version": 2, "$metadata": {"$lastUpdated": changed_at}});
+            let body = json!({"properties": {"desired": desired}});
+            let event = HubEvent { properties: properties.clone(), ..event(Operation::TwinUpdated, &body) };
+            assert_eq!(as_of_now(event, Some(&twin)).is_none(), is_overtaken, "{changed_at}");
+        }
+    }
+
+    #[test]
+    fn of_a_nested_value_only_what_the_patch_names_is_brought_up_to_date() {
+        let twin = json!({"properties": {"desired": {
+            "decodedPayload": {"led": "on", "dim": 3}, "$version": 5,
+            "$metadata": {"decodedPayload": {"$lastUpdatedVersion": 5}},
+        }}});
+        let patch = json!({"properties": {"desired": {"decodedPayload": {"led": "off", "gone": 1}, "$version": 5}}});
+        let now = now(Operation::TwinUpdated, &patch, Some(&twin)).unwrap();
+        assert_eq!(now["properties"]["desired"]["decodedPayload"], json!({"led": "on", "gone": null}));
     }
 
     #[test]

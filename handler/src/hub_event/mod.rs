@@ -100,13 +100,13 @@ fn irrelevance(app: &App, event: &HubEvent) -> Option<&'static str> {
     }
     match Request::of(event) {
         None => Some("neither tags.lorawan nor a downlink is in it"),
-        Some(Request::Deletion) if app.settings.tts_on_device_deletion == OnDeviceDeletion::Keep => {
+        Some(Request::Deletion { .. }) if app.settings.tts_on_device_deletion == OnDeviceDeletion::Keep => {
             Some("a device was deleted and TTS_ON_DEVICE_DELETION is keep")
         }
-        Some(Request::Deletion) if app.settings.device_ids.in_tts(&event.device_id).is_err() => {
+        Some(Request::Deletion { .. }) if app.settings.device_ids.in_tts(&event.device_id).is_err() => {
             Some("a device was deleted that The Things Stack cannot have had")
         }
-        Some(Request::Deletion | Request::Change(_)) => None,
+        Some(Request::Deletion { .. } | Request::Change(_)) => None,
     }
 }
 

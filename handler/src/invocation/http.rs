@@ -46,9 +46,9 @@ impl HttpRequest<'_> {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
         let (_, value) = self.headers.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-        match serde_json::from_str(value.get()).ok()? {
-            OneOrMany::One(value) => Some(value),
-            OneOrMany::Many(values) => values.into_iter().next(),
+        match value.get().starts_with('[') {
+            true => serde_json::from_str::<Vec<String>>(value.get()).ok()?.into_iter().next(),
+            false => serde_json::from_str(value.get()).ok(),
         }
     }
 
@@ -67,13 +67,6 @@ impl HttpRequest<'_> {
             Cow::Owned(text) => text,
         })
     }
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
-//! The hub's HTTPS APIs, one request at a time: device side (send) and service side (identities).
+//! The hub's HTTPS APIs, one request at a time: device side (send) and service side (identities, twins).
 
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, USER_AGENT};
+use hyper::{Method, Request, StatusCode};
 use reqwest::{Client, RequestBuilder, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +14,10 @@ use super::credential::Credential;
 use super::refusal::Refusal;
 use super::{API_VERSION, ConnectionString, DeviceId, DeviceToCloudMessage};
 use crate::error::{Error, Peer, Retry};
-use crate::http::transport_failure;
+use crate::http::{BareClient, OUR_NAME, transport_failure, with_causes};
+
+/// Room made for a message's headers; there may be more.
+const EXPECTED_HEADERS: usize = 20;
 
 /// What became of a device-to-cloud message.
 #[derive(Debug)]
@@ -61,14 +67,15 @@ pub enum TagsWritten {
 #[derive(Debug)]
 pub(super) struct HubApi {
     http: Client,
+    bare_http: BareClient,
     base_url: String,
     credential: Credential,
 }
 
 impl HubApi {
-    pub(super) fn new(http: Client, connection_string: &ConnectionString, port: u16) -> Self {
+    pub(super) fn new(http: Client, bare_http: BareClient, connection_string: &ConnectionString, port: u16) -> Self {
         let base_url = format!("https://{}:{port}", connection_string.host_name);
-        Self { http, base_url, credential: Credential::new(connection_string) }
+        Self { http, bare_http, base_url, credential: Credential::new(connection_string) }
     }
 
     pub(super) fn policy_name(&self) -> &str {
@@ -77,21 +84,38 @@ impl HubApi {
 
     /// Sends one message as its device. Only 204 means that the hub has it.
     pub(super) async fn send(&self, message: &DeviceToCloudMessage, timeout: Duration) -> Result<Sent, Error> {
-        let path = format!("/devices/{}/messages/events", message.device_id.path_segment());
-        let mut request = self.http.post(self.url(&path));
-        for (name, value) in message.headers() {
-            request = request.header(name, value);
-        }
-        let response = self.answer(request.body(message.body.clone()), timeout).await?;
-        match response.status().as_u16() {
-            204 => Ok(Sent::Accepted),
-            _ => match Refusal::read(response).await {
+        let request = self.request_of(message).map_err(|reason| {
+            Error::Malformed(format!("found a message that cannot be put into a request: {reason}"))
+        })?;
+        let answer = async {
+            let response = self.bare_http.request(request).await;
+            let response = response.map_err(|reason| unavailable(with_causes(reason.to_string(), &reason)))?;
+            if response.status() == StatusCode::NO_CONTENT {
+                return Ok(Sent::Accepted);
+            }
+            match Refusal::read(response.map(reqwest::Body::wrap).into()).await {
                 refusal if refusal.status == 401 || refusal.is_about_a_missing_device() => {
                     Ok(Sent::UnknownDevice(refusal))
                 }
                 refusal => Err(refusal.into_error()),
-            },
+            }
+        };
+        tokio::time::timeout(timeout, answer).await.unwrap_or_else(|_| Err(unavailable("timed out".to_owned())))
+    }
+
+    fn request_of(&self, message: &DeviceToCloudMessage) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let mut request = Request::new(Full::from(message.body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() =
+            self.url(&format!("/devices/{}/messages/events", message.device_id.path_segment())).try_into()?;
+        let headers = request.headers_mut();
+        headers.reserve(EXPECTED_HEADERS);
+        for (name, value) in message.headers() {
+            headers.append(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
         }
+        headers.insert(AUTHORIZATION, self.credential.authorization());
+        headers.insert(USER_AGENT, HeaderValue::from_static(OUR_NAME));
+        Ok(request)
     }
 
     /// Creates a device identity with keys made by the hub. Without If-Match the hub only creates, never overwrites.

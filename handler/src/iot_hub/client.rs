@@ -9,10 +9,12 @@ use tokio::time::{Instant, sleep};
 
 use super::api::{HubApi, Sent};
 use super::gate::RegistryGate;
+use super::reported::{TwinAccess, Twins};
 use super::standing::Standings;
 use super::{ConnectionString, DeviceId, DeviceToCloudMessage, TagsWritten};
 use crate::circuit::Circuit;
-use crate::error::{Error, Peer, Retry};
+use crate::error::{Error, Peer};
+use crate::http::BareClient;
 use crate::record::PeerRecord;
 
 /// Part of the time left that a single request may take, so that a connection gone silent leaves time for another.
@@ -34,6 +36,7 @@ pub struct IotHub {
     pub(super) gate: RegistryGate,
     pub(super) standings: Standings,
     circuit: Circuit,
+    pub(super) twins: Twins,
     last_accepted: Mutex<Option<Instant>>,
     /// Successes and failures, for `health`.
     pub record: PeerRecord,
@@ -42,9 +45,17 @@ pub struct IotHub {
 impl IotHub {
     /// A client for the hub the connection string names, at `port`, with a budget for the registry.
     #[must_use]
-    pub fn new(http: Client, connection_string: &ConnectionString, port: u16, registry_calls_per_minute: u32) -> Self {
+    pub fn new(
+        http: Client,
+        bare_http: BareClient,
+        connection_string: &ConnectionString,
+        port: u16,
+        registry_calls_per_minute: u32,
+        twins: TwinAccess,
+    ) -> Self {
         Self {
-            api: HubApi::new(http, connection_string, port),
+            twins: Twins::new(connection_string, twins),
+            api: HubApi::new(http, bare_http, connection_string, port),
             gate: RegistryGate::new(registry_calls_per_minute),
             standings: Standings::new(),
             circuit: Circuit::new(Peer::IotHub),
@@ -142,10 +153,10 @@ impl IotHub {
 pub(super) fn remaining(deadline: Instant) -> Result<Duration, Error> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left < SHORTEST_ATTEMPT {
-        return Err(Error::Unavailable {
+        return Err(Error::NotAsked {
             peer: Peer::IotHub,
-            what: "no time was left to ask it within the answer's time budget".to_owned(),
-            retry: Retry::After(Duration::from_secs(1)),
+            what: "no time was left within the answer's time budget".to_owned(),
+            wait: Duration::from_secs(1),
         });
     }
     Ok(left.mul_f64(ATTEMPT))

@@ -45,6 +45,11 @@ impl Credential {
         &self.policy_name
     }
 
+    /// The same token as text, for a password.
+    pub(super) fn token(&self) -> String {
+        self.authorization().to_str().map(str::to_owned).unwrap_or_default()
+    }
+
     /// The `Authorization` header's value, signed anew when the present one nears its expiry.
     #[expect(clippy::disallowed_methods, reason = "a token's expiry is wall-clock time")]
     pub(super) fn authorization(&self) -> HeaderValue {

@@ -8,8 +8,11 @@ mod device_id;
 pub mod event;
 mod gate;
 mod introduction;
+pub mod legal;
 pub mod message;
+mod mqtt;
 mod refusal;
+mod reported;
 pub(crate) mod sas;
 mod standing;
 
@@ -18,6 +21,8 @@ pub use client::IotHub;
 pub use connection_string::ConnectionString;
 pub use device_id::DeviceId;
 pub use message::DeviceToCloudMessage;
+pub use mqtt::Rates;
+pub use reported::{Report, TwinAccess};
 
 /// Version of the device and service APIs, the newest documented one.
 const API_VERSION: &str = "2021-04-12";

@@ -54,6 +54,8 @@ pub enum Kind {
     Uplink,
     /// The original is a [`HubEventOriginal`](super::HubEventOriginal).
     HubEvent,
+    /// The original is an update of a twin's reported properties.
+    Reported,
 }
 
 /// An item does not fit a queue message, not even compressed.
@@ -114,6 +116,12 @@ impl Item {
             not_before: not_before(error, now),
             ..self
         }
+    }
+
+    /// How long ago it could not be delivered for the first time; very long if it does not say.
+    #[must_use]
+    pub fn age(&self, now: OffsetDateTime) -> time::Duration {
+        OffsetDateTime::parse(&self.first_seen, &Rfc3339).map_or(time::Duration::MAX, |first_seen| now - first_seen)
     }
 
     /// How long a try makes no sense yet.

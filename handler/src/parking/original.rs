@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Members that hold root or session keys; compared without case, `_` and `-`, so every spelling is meant.
 const KEYS: [&str; 7] = ["appkey", "nwkkey", "appskey", "nwkskey", "fnwksintkey", "snwksintkey", "nwksenckey"];
@@ -37,7 +37,7 @@ pub struct HubEventOriginal {
     /// Application properties.
     pub properties: Map<String, Value>,
     /// The twin or twin patch. Of tags there are only the names, with `null` where one was removed: they may hold keys,
-    /// and redelivery reads them anew. Of properties there are the desired ones, without metadata.
+    /// and redelivery reads them anew. Of properties there are the desired ones, of their metadata the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Map<String, Value>>,
     /// The body, if it is not a twin.
@@ -83,7 +83,12 @@ fn without_keys(mut twin: Map<String, Value>) -> Map<String, Value> {
     }
     if let Some(properties) = twin.get_mut("properties").and_then(Value::as_object_mut) {
         properties.remove("reported");
-        properties.get_mut("desired").and_then(Value::as_object_mut).map(|desired| desired.remove("$metadata"));
+        if let Some(desired) = properties.get_mut("desired").and_then(Value::as_object_mut)
+            && let Some(metadata) = desired.remove("$metadata")
+            && let Some(time) = metadata.get("$lastUpdated")
+        {
+            desired.insert("$metadata".to_owned(), json!({"$lastUpdated": time}));
+        }
     }
     scrub_members(&mut twin);
     twin
@@ -130,8 +135,8 @@ mod tests {
 
     #[test]
     fn a_kept_twin_change_has_no_keys_tag_values_reported_properties_or_metadata() {
-        let body = br#"{"version":4,"tags":{"lorawan":{"devEui":"70B3","appKey":"0011"},"site":null},"properties":{"desired":{"a":1.5,"reported":{"APP_KEY":"0011","b":2},"$metadata":{"a":{}},"$version":2},"reported":{"x":1}}}"#;
-        let expected = r#"{"partition_id":"3","sequence_number":7,"properties":{},"body":{"version":4,"tags":{"lorawan":true,"site":null},"properties":{"desired":{"a":1.5,"reported":{"b":2},"$version":2}}}}"#;
+        let body = br#"{"version":4,"tags":{"lorawan":{"devEui":"70B3","appKey":"0011"},"site":null},"properties":{"desired":{"a":1.5,"reported":{"APP_KEY":"0011","b":2},"$metadata":{"$lastUpdated":"2026-11-21T10:00:00Z","a":{}},"$version":2},"reported":{"x":1}}}"#;
+        let expected = r#"{"partition_id":"3","sequence_number":7,"properties":{},"body":{"version":4,"tags":{"lorawan":true,"site":null},"properties":{"desired":{"a":1.5,"reported":{"b":2},"$version":2,"$metadata":{"$lastUpdated":"2026-11-21T10:00:00Z"}}}}}"#;
         let original = HubEventOriginal::new(Some("3".to_owned()), Some(7), Map::new(), body);
         assert_eq!(serde_json::to_string(&original).unwrap(), expected);
     }

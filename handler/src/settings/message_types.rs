@@ -39,6 +39,14 @@ impl MessageTypes {
         }
     }
 
+    /// The same, or `none`.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_or_none(text: &str) -> Result<Self, String> {
+        if text == "none" { Ok(Self::Only(BTreeSet::new())) } else { Self::parse(text) }
+    }
+
     /// Whether messages of this type go on.
     #[must_use]
     pub fn includes(&self, message_type: &str) -> bool {

@@ -6,6 +6,7 @@ mod lookup;
 mod message_types;
 mod parsers;
 mod storage;
+mod twins;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,9 +16,11 @@ use rustls::pki_types::CertificateDer;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
+pub(crate) use self::parsers::shown;
 pub use lookup::Lookup;
 pub use message_types::MessageTypes;
 pub use storage::{STORAGE_NAMES, StorageSettings};
+pub use twins::TwinSettings;
 
 use self::parsers::{
     answer_within, api_key, application_id, delivery, log_level, on_device_deletion, port, registry_calls,
@@ -29,11 +32,18 @@ use crate::iot_hub::ConnectionString;
 use crate::secret::Secret;
 
 /// Every setting there is. README, the sample, and the deployment list exactly these.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 24] = [
     "IOT_HUB_CONNECTION_STRING",
     "IOT_HUB_HTTPS_PORT",
+    "IOT_HUB_MQTT_PORT",
     "IOT_HUB_CA_FILE",
     "IOT_HUB_REGISTRY_CALLS_PER_MINUTE",
+    "IOT_HUB_CONNECTIONS_PER_SECOND",
+    "IOT_HUB_CONNECTION_IDLE_SECONDS",
+    "IOT_HUB_TWIN_UPDATES_PER_SECOND",
+    "IOT_HUB_TWIN_UNCHANGED_SECONDS",
+    "IOT_HUB_TWIN_RADIO_STATE",
+    "IOT_HUB_TWIN_DECODED_PAYLOAD",
     "IOT_HUB_DEVICE_ID_TEMPLATE",
     "TTS_BASE_URL",
     "TTS_IDENTITY_SERVER_URL",
@@ -44,6 +54,7 @@ pub const NAMES: [&str; 16] = [
     "TTS_ON_DEVICE_DELETION",
     "WEBHOOK_SECRETS",
     "WEBHOOK_MESSAGE_TYPES",
+    "WEBHOOK_TWIN_TYPES",
     "WEBHOOK_ANSWER_WITHIN_SECONDS",
     "LOG_LEVEL",
 ];
@@ -59,6 +70,8 @@ pub struct Settings {
     pub iot_hub_extra_roots: Vec<CertificateDer<'static>>,
     /// `IOT_HUB_REGISTRY_CALLS_PER_MINUTE`: this instance's share of what the hub's tier allows.
     pub iot_hub_registry_calls_per_minute: u32,
+    /// How the device side of twins is used.
+    pub twins: TwinSettings,
     /// `TTS_BASE_URL`: ends in `/api/v3`, without a slash.
     pub tts_base_url: Url,
     /// `TTS_IDENTITY_SERVER_URL`: likewise; the Identity Server may live on another cluster.
@@ -75,6 +88,8 @@ pub struct Settings {
     pub webhook_secrets: Vec<Secret>,
     /// `WEBHOOK_MESSAGE_TYPES`: which become device-to-cloud messages.
     pub webhook_message_types: MessageTypes,
+    /// `WEBHOOK_TWIN_TYPES`: which update the device's twin.
+    pub webhook_twin_types: MessageTypes,
     /// `WEBHOOK_ANSWER_WITHIN_SECONDS`: open-source The Things Stack gives up after 5 and never sends again.
     pub webhook_answer_within: Duration,
 }
@@ -156,6 +171,7 @@ impl Settings {
         let connection_string = lookup.required("IOT_HUB_CONNECTION_STRING", ConnectionString::parse);
         let https_port = lookup.or_default("IOT_HUB_HTTPS_PORT", "443", port);
         let extra_roots = lookup.optional("IOT_HUB_CA_FILE", |path| read_ca_file(&PathBuf::from(path)));
+        let twins = TwinSettings::from_lookup(&mut lookup);
         let registry_calls = lookup.or_default("IOT_HUB_REGISTRY_CALLS_PER_MINUTE", "100", registry_calls);
         let base_url = lookup.required("TTS_BASE_URL", tts_base_url);
         let identity_server_url = lookup.optional("TTS_IDENTITY_SERVER_URL", tts_base_url);
@@ -165,6 +181,7 @@ impl Settings {
         let on_device_deletion = lookup.or_default("TTS_ON_DEVICE_DELETION", "delete", on_device_deletion);
         let secrets = lookup.optional("WEBHOOK_SECRETS", webhook_secrets);
         let message_types = lookup.or_default("WEBHOOK_MESSAGE_TYPES", "all", MessageTypes::parse);
+        let twin_types = lookup.or_default("WEBHOOK_TWIN_TYPES", "all", MessageTypes::parse_or_none);
         let answer_within = lookup.or_default("WEBHOOK_ANSWER_WITHIN_SECONDS", "4", answer_within);
         let _checked_only = lookup.or_default("LOG_LEVEL", "info", log_level);
         let settings = (|| {
@@ -172,6 +189,7 @@ impl Settings {
             Some(Self {
                 iot_hub_connection_string: connection_string?,
                 iot_hub_https_port: https_port?,
+                twins: twins?,
                 iot_hub_extra_roots: extra_roots.unwrap_or_default(),
                 iot_hub_registry_calls_per_minute: registry_calls?,
                 tts_identity_server_url: identity_server_url.unwrap_or_else(|| base_url.clone()),
@@ -182,6 +200,7 @@ impl Settings {
                 tts_on_device_deletion: on_device_deletion?,
                 webhook_secrets: secrets.unwrap_or_default(),
                 webhook_message_types: message_types?,
+                webhook_twin_types: twin_types?,
                 webhook_answer_within: answer_within?,
             })
         })();

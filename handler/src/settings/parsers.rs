@@ -12,7 +12,7 @@ use crate::secret::Secret;
 use crate::tts::id::is_id;
 
 /// A wrong value as it may be shown. Keys are pasted into wrong settings too.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let is_key = text.contains("NNSXS.") || text.contains("SharedAccess") || text.contains("AccountKey");
     if is_key { "something that looks like a key".to_owned() } else { format!("{:?}", shortened(text, 40)) }
 }
@@ -31,6 +31,44 @@ pub(super) fn registry_calls(text: &str) -> Result<u32, String> {
             "found {}, expected a number of at least 1 (tiers S1 and S2 allow 100 per unit, S3 5000)",
             shown(text)
         )),
+    }
+}
+
+pub(super) fn per_second(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(count) if (1..=100_000).contains(&count) => Ok(count),
+        _ => Err(format!("found {}, expected a number from 1 to 100000", shown(text))),
+    }
+}
+
+pub(super) fn connection_idle(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if seconds <= 30 => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("found {}, expected 0 to 30 whole seconds (no connection is held for good)", shown(text))),
+    }
+}
+
+pub(super) fn unchanged_interval(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if seconds <= 86_400 => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("found {}, expected 0 to 86400 whole seconds", shown(text))),
+    }
+}
+
+pub(super) fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("found {}, expected on or off", shown(text))),
+    }
+}
+
+/// Whether a new decoded payload replaces the one in the twin.
+pub(super) fn replaces(text: &str) -> Result<bool, String> {
+    match text {
+        "merge" => Ok(false),
+        "replace" => Ok(true),
+        _ => Err(format!("found {}, expected merge or replace", shown(text))),
     }
 }
 

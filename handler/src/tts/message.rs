@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, shortened};
-use crate::json::{self, Text, Unexpected};
+use crate::json::{self, Members, Text, Unexpected};
 
 /// The message types of The Things Stack 3.36; a later one is recognised as the key that holds an object.
 pub const MESSAGE_TYPES: [&str; 11] = [
@@ -118,6 +118,12 @@ impl<'a> Message<'a> {
             simulated: fields.simulated,
             json,
         })
+    }
+
+    /// The oneof's value. Reading it takes a second pass, which only those who need it pay for.
+    #[must_use]
+    pub fn payload(&self) -> Option<&'a RawValue> {
+        serde_json::from_str::<Members<'a>>(self.json).ok()?.value(&self.message_type)
     }
 
     /// Whether this is a data uplink (decoded or normalized), whose zero-valued frame fields mean zero, not absence.

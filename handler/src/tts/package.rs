@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use reqwest::Client;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::CONTENT_TYPE;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::api::retry_after;
 use super::error_body::ApiError;
 use super::id::EndDeviceIds;
 use crate::circuit::Circuit;
@@ -109,7 +110,7 @@ impl Package {
         if status == 200 {
             return Ok(Submission::Accepted);
         }
-        let retry_after = rate_limit_retry(response.headers());
+        let retry_after = retry_after(response.headers());
         let error = ApiError::read(status, &error_body(response).await);
         match status {
             400 if error.is_about_the_token() => Err(not_let_in(&error, "TTS_API_KEY is not an API key")),
@@ -131,12 +132,6 @@ impl Package {
     fn url(&self, application_id: &str) -> String {
         format!("{}/as/applications/{application_id}/packages/azureiothub/events", self.base_url)
     }
-}
-
-/// Seconds until the next request is allowed; this API has its own header instead of `Retry-After`.
-fn rate_limit_retry(headers: &HeaderMap) -> Duration {
-    let seconds = headers.get("X-Rate-Limit-Retry").and_then(|value| value.to_str().ok()?.parse().ok());
-    seconds.map_or(Duration::from_secs(1), Duration::from_secs)
 }
 
 /// An operator can mend it, so the events are worth keeping.

@@ -1,22 +1,32 @@
-//! Journey 1: a webhook's message becomes a device-to-cloud message.
+//! Journey 1: a webhook's message becomes a device-to-cloud message and an update of its device's twin.
 
 pub(crate) mod mapping;
+mod newest;
 mod parking;
+mod reported;
+mod twin;
+mod unchanged;
 
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::response::Response;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::Instant;
 
 use self::mapping::{Mark, Sender, device_id_from, message_from};
-use self::parking::kept;
+pub(crate) use self::newest::Newest;
+use self::parking::{kept, kept_reported};
+pub(crate) use self::twin::redeliver_reported;
+pub(crate) use self::unchanged::Unchanged;
+
+use self::reported::{Reported, Rules, reported_from};
 use crate::app::{App, now};
 use crate::error::Error;
 use crate::invocation::{self, QueueOutputs};
-use crate::iot_hub::{DeviceId, DeviceToCloudMessage};
-use crate::parking::{Item, UplinkOriginal};
+use crate::iot_hub::{DeviceId, DeviceToCloudMessage, Report};
+use crate::parking::{Item, TooLarge, UplinkOriginal};
 use crate::tts::{Message, webhook};
 
 /// Part of the time budget that is kept for making a queue item, and for the host to write it.
@@ -25,20 +35,20 @@ const KEEPING: Duration = Duration::from_millis(300);
 /// What became of a webhook's message.
 enum Outcome {
     Delivered {
-        message_id: String,
+        message_id: Option<String>,
     },
-    /// Its type is not among `WEBHOOK_MESSAGE_TYPES`.
+    /// Its type is neither among `WEBHOOK_MESSAGE_TYPES` nor among `WEBHOOK_TWIN_TYPES`.
     Filtered {
         message_type: String,
     },
-    /// Not delivered now, but safe in a queue once the invocation has succeeded.
+    /// Not delivered now, at least in part, but safe in a queue once the invocation has succeeded.
     Kept {
         error: Error,
         queues: QueueOutputs,
     },
 }
 
-/// Function `uplink`: takes one message and answers its sender. 2xx means that IoT Hub has the message, or a queue.
+/// Function `uplink`: takes one message and answers its sender. 2xx means that IoT Hub has all of it, or a queue.
 pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: Bytes) -> Response {
     let deadline = Instant::now() + app.settings.webhook_answer_within.saturating_sub(KEEPING);
     let (status, body, queues) = match deliver(app, trace, envelope, deadline).await {
@@ -66,36 +76,89 @@ pub(crate) fn answer_failed(error: &Error) -> Response {
 
 async fn deliver(app: &App, trace: Option<String>, envelope: Bytes, deadline: Instant) -> Result<Outcome, Error> {
     let mapped = mapped(app, &envelope)?;
-    // While the hub is waited for, of all that was read there is only the message.
+    // While the hub is waited for, of all that was read there is only what goes to it.
     drop(envelope);
-    let (message, message_type) = match mapped {
-        Mapped::Message(message, message_type) => (message, message_type),
-        Mapped::Filtered { message_type } => return Ok(Outcome::Filtered { message_type }),
-    };
-    let Err(error) = app.iot_hub.send(&message, deadline).await else {
-        tracing::debug!(
-            device_id = message.device_id.as_str(),
-            message_id = message.message_id,
-            "message delivered to IoT Hub"
-        );
-        return Ok(Outcome::Delivered { message_id: message.message_id });
-    };
-    let device_id = message.device_id.clone();
-    error.log(Some(device_id.as_str()));
-    match kept(message, &message_type, &error, trace, now()) {
-        Ok(queues) => Ok(Outcome::Kept { error, queues }),
-        // Too large for a queue: not acknowledged, so that the sender knows.
-        Err(too_large) => {
-            tracing::error!(device_id = device_id.as_str(), "the message cannot be kept either: {too_large}");
-            Err(error)
+    let Mapped { device_id, message_type, message, reported } = mapped;
+    if message.is_none() && reported.is_none() {
+        return Ok(Outcome::Filtered { message_type });
+    }
+    let (sent, written) = hand_over(app, &device_id, message.as_ref(), reported.as_ref(), deadline).await;
+    let message_id = message.as_ref().map(|message| message.message_id.clone());
+    let mut kept_parts = KeptParts { device_id, queues: QueueOutputs::default(), failure: None };
+    if let (Err(error), Some(message)) = (sent, message) {
+        kept_parts.add(kept(message, &message_type, &error, trace.clone(), now()), error)?;
+    }
+    if let (Err(error), Some(reported)) = (written, reported) {
+        kept_parts.add(kept_reported(&kept_parts.device_id, &reported, &error, trace, now()), error)?;
+    }
+    let KeptParts { device_id, queues, failure } = kept_parts;
+    match failure {
+        Some(error) => Ok(Outcome::Kept { error, queues }),
+        None => {
+            tracing::debug!(device_id = device_id.as_str(), message_id, "message delivered to IoT Hub");
+            Ok(Outcome::Delivered { message_id })
         }
     }
 }
 
-/// What a webhook's message becomes, with its type.
-enum Mapped {
-    Message(DeviceToCloudMessage, String),
-    Filtered { message_type: String },
+/// Sends the message and writes the twin, side by side; what became of each. A part that is not there is done.
+async fn hand_over(
+    app: &App,
+    device_id: &DeviceId,
+    message: Option<&DeviceToCloudMessage>,
+    reported: Option<&Reported>,
+    deadline: Instant,
+) -> (Result<(), Error>, Result<(), Error>) {
+    let send = async {
+        match message {
+            Some(message) => app.iot_hub.send(message, deadline).await,
+            None => Ok(()),
+        }
+    };
+    let Some(reported) = reported else { return (send.await, Ok(())) };
+    let (sent, written) = tokio::join!(send, twin::report(app, device_id, reported, false, deadline));
+    let written = match written {
+        Ok(Report::NotAuthorized) => twin::report_again(app, device_id, reported, &sent, deadline).await,
+        written => written.map(drop),
+    };
+    (sent, written)
+}
+
+/// The parts of a message that were not delivered and lie in queues.
+struct KeptParts {
+    device_id: DeviceId,
+    queues: QueueOutputs,
+    /// Why the first of them was not delivered.
+    failure: Option<Error>,
+}
+
+impl KeptParts {
+    /// Logs a failure and adds what keeps its part. A part too large for a queue is not acknowledged, so that the sender
+    /// knows.
+    fn add(&mut self, kept: Result<QueueOutputs, TooLarge>, error: Error) -> Result<(), Error> {
+        let device_id = self.device_id.as_str();
+        error.log(Some(device_id));
+        match kept {
+            Ok(kept) => {
+                self.queues.parked.extend(kept.parked);
+                self.queues.dead_letter.extend(kept.dead_letter);
+                self.failure.get_or_insert(error);
+                Ok(())
+            }
+            Err(too_large) => {
+                tracing::error!(device_id, "the message cannot be kept either: {too_large}");
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What a webhook's message becomes.
+struct Mapped {
+    device_id: DeviceId,
+    message_type: String,
+    message: Option<DeviceToCloudMessage>,
+    reported: Option<Reported>,
 }
 
 /// Reads, checks and maps a message; logs why it cannot.
@@ -104,19 +167,27 @@ fn mapped(app: &App, envelope: &Bytes) -> Result<Mapped, Error> {
         error.log(device_id);
         error
     };
+    let settings = &app.settings;
     let request = invocation::http_request(envelope).map_err(|error| logged(None, error))?;
-    webhook::authenticate(&request, &app.settings.webhook_secrets).map_err(|error| logged(None, error))?;
+    webhook::authenticate(&request, &settings.webhook_secrets).map_err(|error| logged(None, error))?;
     let message = webhook::body(&request).and_then(Message::parse).map_err(|error| logged(None, error))?;
     let message_type = message.message_type.to_string();
-    if !app.settings.webhook_message_types.includes(&message_type) {
-        return Ok(Mapped::Filtered { message_type });
-    }
     let sender = Sender::of(&message, &request);
-    let device_id = device_id_from(&sender, &app.settings.device_ids)
-        .map_err(|error| logged(sender.device_id.as_deref(), error))?;
-    let message = message_from(&message, sender, device_id.clone(), &[])
-        .map_err(|error| logged(Some(device_id.as_str()), error))?;
-    Ok(Mapped::Message(message, message_type))
+    let device_id =
+        device_id_from(&sender, &settings.device_ids).map_err(|error| logged(sender.device_id.as_deref(), error))?;
+    let rules = Rules {
+        has_radio_state: settings.twins.has_radio_state,
+        replaces_decoded_payload: settings.twins.replaces_decoded_payload,
+    };
+    let is_for_the_twin = settings.webhook_twin_types.includes(&message_type);
+    let reported = if is_for_the_twin { reported_from(&message, rules) } else { None };
+    let message = if settings.webhook_message_types.includes(&message_type) {
+        let message = message_from(&message, sender, device_id.clone(), &[]);
+        Some(message.map_err(|error| logged(Some(device_id.as_str()), error))?)
+    } else {
+        None
+    };
+    Ok(Mapped { device_id, message_type, message, reported })
 }
 
 /// Delivers a parked message again, marked as redelivered: it comes late, and others may have overtaken it.
@@ -124,15 +195,22 @@ fn mapped(app: &App, envelope: &Bytes) -> Result<Mapped, Error> {
 /// # Errors
 /// As at the first time.
 pub(crate) async fn redeliver(app: &App, item: &Item, deadline: Instant) -> Result<(), Error> {
-    let unreadable = |reason: String| Error::Malformed(format!("the parked message cannot be read: {reason}"));
-    let original = item.original().map_err(|reason| unreadable(reason.to_string()))?;
-    let original: UplinkOriginal = serde_json::from_str(&original).map_err(|reason| unreadable(reason.to_string()))?;
+    let original: UplinkOriginal = original(item)?;
     let message = Message::parse(original.message.get())?;
-    let device_id = item.device_id.as_deref().unwrap_or_default();
-    let in_tts = app.settings.device_ids.in_tts(device_id).ok().map(|ids| ids.device_id().to_owned());
-    let device_id = DeviceId::new(device_id).map_err(Error::Malformed)?;
+    let device_id = device_id(item)?;
+    let in_tts = app.settings.device_ids.in_tts(device_id.as_str()).ok().map(|ids| ids.device_id().to_owned());
     let sender = Sender { device_id: in_tts, application_id: original.application_id };
     let marks: &[Mark] = if original.trimmed { &[Mark::Trimmed, Mark::Redelivered] } else { &[Mark::Redelivered] };
     let message = message_from(&message, sender, device_id, marks)?;
     app.iot_hub.send(&message, deadline).await
+}
+
+fn original<T: DeserializeOwned>(item: &Item) -> Result<T, Error> {
+    let unreadable = |reason: String| Error::Malformed(format!("the parked message cannot be read: {reason}"));
+    let original = item.original().map_err(|reason| unreadable(reason.to_string()))?;
+    serde_json::from_str(&original).map_err(|reason| unreadable(reason.to_string()))
+}
+
+fn device_id(item: &Item) -> Result<DeviceId, Error> {
+    DeviceId::new(item.device_id.as_deref().unwrap_or_default()).map_err(Error::Malformed)
 }

@@ -3,9 +3,11 @@
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
+use super::reported::Reported;
+
 use crate::error::Error;
 use crate::invocation::QueueOutputs;
-use crate::iot_hub::DeviceToCloudMessage;
+use crate::iot_hub::{DeviceId, DeviceToCloudMessage};
 use crate::parking::{Item, Kind, MAX_BYTES, TooLarge, UplinkOriginal};
 use crate::tts::with_fewer_gateways;
 
@@ -38,20 +40,32 @@ pub(super) fn kept(
         body = with_fewer_gateways(&body, message_type, most_bytes).ok_or(too_large)?;
         trimmed = true;
     };
+    Ok(queue(text, error))
+}
+
+/// The queue output that keeps an update of a twin. What a twin holds fits a queue.
+pub(super) fn kept_reported(
+    device_id: &DeviceId,
+    reported: &Reported,
+    error: &Error,
+    trace: Option<String>,
+    now: OffsetDateTime,
+) -> Result<QueueOutputs, TooLarge> {
+    let item = Item::new(Kind::Reported, error, now, reported).about(Some(device_id.to_string()), trace);
+    Ok(queue(item.encode()?, error))
+}
+
+fn queue(text: String, error: &Error) -> QueueOutputs {
     let mut queues = QueueOutputs::default();
-    if error.is_transient() {
-        queues.parked.push(text)
-    } else {
-        queues.dead_letter.push(text)
-    }
-    Ok(queues)
+    let queue = if error.is_transient() { &mut queues.parked } else { &mut queues.dead_letter };
+    queue.push(text);
+    queues
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::{Peer, Retry};
-    use crate::iot_hub::DeviceId;
 
     const NOW: OffsetDateTime = time::macros::datetime!(2026-11-21 10:00 UTC);
 

@@ -1,6 +1,7 @@
 //! Connection strings: what is accepted is usable, what is refused is not shown.
 
 use handler::iot_hub::ConnectionString;
+use hyper::Uri;
 use url::Url;
 
 const SECRET: &str = "hunter2hunter2";
@@ -25,7 +26,10 @@ pub fn connection_string(input: &[u8]) {
 
 fn is_usable(parsed: &ConnectionString) {
     let ConnectionString { host_name, policy_name, key } = parsed;
-    let url = Url::parse(&format!("https://{host_name}:8443/devices")).expect("the hub's address");
+    let address = format!("https://{host_name}:8443/devices");
+    let uri: Uri = address.parse().expect("the hub's address");
+    assert_eq!((uri.host(), uri.port_u16()), (Some(host_name.as_str()), Some(8443)));
+    let url = Url::parse(&address).expect("the hub's address");
     assert_eq!(url.host_str(), Some(host_name.to_ascii_lowercase().as_str()));
     assert!(!format!("{parsed:?}").contains(key.expose()));
     let text = format!("SharedAccessKey={};SharedAccessKeyName={policy_name};HostName={host_name}", key.expose());

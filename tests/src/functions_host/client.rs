@@ -14,7 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use uuid::Uuid;
 
 /// The version the stand-in claims to be.
-pub(super) const HOST_VERSION: &str = "4.1048.200.1";
+pub const HOST_VERSION: &str = "4.1048.200.1";
 
 const CHUNK: usize = 16 * 1024;
 
@@ -75,7 +75,7 @@ fn with_sources(error: &dyn std::error::Error) -> String {
 
 /// A request body; one of unknown length goes out with `Transfer-Encoding: chunked`, even when it is empty.
 #[derive(Debug)]
-struct Payload {
+pub struct Payload {
     rest: Bytes,
     length_known: bool,
 }
@@ -85,7 +85,8 @@ impl Payload {
         Self { rest: Bytes::new(), length_known: true }
     }
 
-    fn chunked(body: Vec<u8>) -> Self {
+    /// The body of an invocation.
+    pub fn chunked(body: impl Into<Bytes>) -> Self {
         Self { rest: body.into(), length_known: false }
     }
 }

@@ -35,7 +35,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 pub use checkpoints::Checkpoints;
-pub use client::RawAnswer;
+pub use client::{HOST_VERSION, Payload, RawAnswer};
 pub use error::StartError;
 pub use log::{Level, LogLine, Stream};
 pub use options::Options;

@@ -32,6 +32,11 @@ impl Access {
         self.policies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a user name may say it connects to this host.
+    pub(crate) fn is_host(&self, name: &str) -> bool {
+        self.hosts.contains(name)
+    }
+
     /// The service's side: a policy with the right.
     pub(crate) fn check_service(&self, claim: Claim<'_>, right: Right) -> Result<(), HubError> {
         let (token, _) = self.valid_token(claim)?;

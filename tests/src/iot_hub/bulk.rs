@@ -22,15 +22,17 @@ fn apply(hub: &Hub, entry: &Value) -> Result<(), HubError> {
     let text = |name: &str| entry.get(name).and_then(Value::as_str);
     let id = text("id").ok_or_else(|| HubError::argument("id is missing"))?;
     let if_match = Precondition::parse(text("eTag"));
-    match text("importMode").unwrap_or("create") {
+    // SDKs write it with a capital or without.
+    let mode = text("importMode").unwrap_or("create");
+    match mode.to_ascii_lowercase().as_str() {
         "create" => hub.create_device(id, &identity(id, entry), entry).map(|_| ()),
         "update" => hub.put_device(id, &identity(id, entry), &Precondition::Any).map(|_| ()),
-        "updateIfMatchETag" => hub.put_device(id, &identity(id, entry), &required(if_match)?).map(|_| ()),
+        "updateifmatchetag" => hub.put_device(id, &identity(id, entry), &required(if_match)?).map(|_| ()),
         "delete" => hub.delete_device(id, &Precondition::Any),
-        "deleteIfMatchETag" => hub.delete_device(id, &if_match),
-        "updateTwin" => hub.patch_twin(id, entry, &Precondition::Any).map(|_| ()),
-        "updateTwinIfMatchETag" => hub.patch_twin(id, entry, &required(if_match)?).map(|_| ()),
-        other => Err(HubError::argument(format!("importMode: '{other}' is unknown"))),
+        "deleteifmatchetag" => hub.delete_device(id, &if_match),
+        "updatetwin" => hub.patch_twin(id, entry, &Precondition::Any).map(|_| ()),
+        "updatetwinifmatchetag" => hub.patch_twin(id, entry, &required(if_match)?).map(|_| ()),
+        _ => Err(HubError::argument(format!("importMode: '{mode}' is unknown"))),
     }
 }
 

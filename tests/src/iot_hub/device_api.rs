@@ -24,7 +24,8 @@ pub(crate) fn twin() -> Result<Reply, HubError> {
     Err(HubError::unauthorized("devices have no twin over HTTPS"))
 }
 
-fn authorize(hub: &Hub, call: &Call, device_id: &str) -> Result<&'static str, HubError> {
+/// Who the device is, by its token; the kind of key is answered.
+pub(crate) fn authorize(hub: &Hub, call: &Call, device_id: &str) -> Result<&'static str, HubError> {
     let registry = hub.registry();
     let identity = registry.get(device_id).map(|device| &device.identity);
     hub.access.check_device(call.claim(), device_id, identity)

@@ -19,12 +19,16 @@ pub enum ErrorCode {
     IotHubUnauthorizedAccess,
     /// The daily quota is used up.
     IotHubQuotaExceeded,
+    /// 50 cloud-to-device messages wait already.
+    DeviceMaximumQueueDepthExceeded,
     /// No such device in the registry.
     DeviceNotFound,
     /// Create-only PUT on an existing device.
     DeviceAlreadyExists,
     /// Stale or missing entity tag.
     PreconditionFailed,
+    /// A cloud-to-device message is no longer in the device's hands.
+    DeviceMessageLockLost,
     /// Over 256 KB.
     MessageTooLarge,
     /// More than 100 devices in one bulk call.
@@ -56,6 +60,28 @@ impl ErrorCode {
         u16::try_from(self.number() / 1000).unwrap_or(500)
     }
 
+    /// The number that belongs to a name, or one made of the status.
+    pub(crate) fn number_of(name: &str, status: u16) -> u32 {
+        let own = Self::ALL.into_iter().find(|code| code.name() == name);
+        own.map_or(u32::from(status) * 1000, Self::number)
+    }
+
+    const ALL: [Self; 13] = [
+        Self::InvalidProtocolVersion,
+        Self::ArgumentInvalid,
+        Self::IotHubFormatError,
+        Self::IotHubUnauthorizedAccess,
+        Self::IotHubQuotaExceeded,
+        Self::DeviceNotFound,
+        Self::DeviceAlreadyExists,
+        Self::PreconditionFailed,
+        Self::MessageTooLarge,
+        Self::TooManyDevices,
+        Self::ThrottlingBacklogTimeout,
+        Self::ServerError,
+        Self::ServiceUnavailable,
+    ];
+
     fn parts(self) -> (&'static str, u32) {
         match self {
             Self::InvalidProtocolVersion => ("InvalidProtocolVersion", 400_001),
@@ -63,9 +89,11 @@ impl ErrorCode {
             Self::IotHubFormatError => ("IotHubFormatError", 400_006),
             Self::IotHubUnauthorizedAccess => ("IotHubUnauthorizedAccess", 401_002),
             Self::IotHubQuotaExceeded => ("IotHubQuotaExceeded", 403_002),
+            Self::DeviceMaximumQueueDepthExceeded => ("DeviceMaximumQueueDepthExceeded", 403_004),
             Self::DeviceNotFound => ("DeviceNotFound", 404_001),
             Self::DeviceAlreadyExists => ("DeviceAlreadyExists", 409_001),
             Self::PreconditionFailed => ("PreconditionFailed", 412_001),
+            Self::DeviceMessageLockLost => ("DeviceMessageLockLost", 412_002),
             Self::MessageTooLarge => ("MessageTooLarge", 413_001),
             Self::TooManyDevices => ("TooManyDevices", 413_002),
             Self::ThrottlingBacklogTimeout => ("ThrottlingBacklogTimeout", 429_003),
@@ -124,6 +152,13 @@ pub(crate) fn envelope(code: &str, message: &str, now: OffsetDateTime) -> Value 
     json!({
         "Message": format!("ErrorCode:{code};{message}"),
         "ExceptionMessage": format!("Tracking ID:{}-G2:-TimeStamp:{}", tracking_id(), clock::timestamp(now)),
+    })
+}
+
+/// The body of refusals over MQTT: SDKs look at `errorCode` rather than at the status in the topic.
+pub(crate) fn mqtt_body(number: u32, message: &str, now: OffsetDateTime) -> Value {
+    json!({
+        "errorCode": number, "message": message, "trackingId": tracking_id(), "timestampUtc": clock::timestamp(now),
     })
 }
 

@@ -14,8 +14,30 @@ pub enum Operation {
     Registry,
     /// Device twins, service side.
     Twin,
-    /// Everything else.
+    /// Everything else over HTTPS.
     Other,
+    /// A device connects over MQTT; here also its TLS handshake.
+    MqttConnect,
+    /// A device-to-cloud message over MQTT.
+    MqttTelemetry,
+    /// A device reads its twin.
+    MqttTwinGet,
+    /// A device writes reported properties.
+    MqttTwinPatch,
+    /// Everything else over MQTT: subscriptions, pings, answers to direct methods.
+    MqttOther,
+}
+
+impl Operation {
+    /// How many there are, for counting them.
+    pub(crate) const COUNT: usize = Self::MqttOther as usize + 1;
+
+    fn is_mqtt(self) -> bool {
+        match self {
+            Self::DeviceSend | Self::Registry | Self::Twin | Self::Other => false,
+            Self::MqttConnect | Self::MqttTelemetry | Self::MqttTwinGet | Self::MqttTwinPatch | Self::MqttOther => true,
+        }
+    }
 }
 
 /// A fault waits for matching requests and spoils them.
@@ -35,6 +57,9 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// The answer, in the hub's own envelope; the request is not carried out. A 429 closes the connection, as live.
+    ///
+    /// Over MQTT a twin request gets this status, a CONNECT is refused (as not authorized for 401 and 403, else as
+    /// unavailable), and everything else has no way to be refused and ends the connection.
     Status {
         /// HTTP status.
         status: u16,
@@ -51,7 +76,8 @@ pub enum Effect {
     Delay(Duration),
     /// The request is carried out, then its answer waits.
     DelayAnswer(Duration),
-    /// A new connection ends when the client has said hello; it asked for nothing yet, so the operation is ignored.
+    /// A new connection ends when the client has said hello; it asked for nothing yet, so the operation only tells
+    /// MQTT from HTTPS.
     EndHandshake,
 }
 
@@ -66,10 +92,12 @@ impl Fault {
     #[must_use]
     pub fn throttled(operation: Operation) -> Self {
         let operation_type = match operation {
-            Operation::DeviceSend => "D2CSend",
+            Operation::DeviceSend | Operation::MqttTelemetry => "D2CSend",
             Operation::Registry => "RegistryRead",
-            Operation::Twin => "TwinUpdate",
-            Operation::Other => "Other",
+            Operation::Twin | Operation::MqttTwinPatch => "TwinUpdate",
+            Operation::MqttTwinGet => "TwinRead",
+            Operation::MqttConnect => "DeviceConnect",
+            Operation::Other | Operation::MqttOther => "Other",
         };
         let message =
             format!("The request has been throttled. Wait 10 seconds and try again. Operation type: {operation_type}");
@@ -95,16 +123,28 @@ impl Fault {
         Self::status(operation, ErrorCode::IotHubQuotaExceeded, message)
     }
 
+    /// 400, whatever the request says.
+    #[must_use]
+    pub fn bad_request(operation: Operation) -> Self {
+        Self::status(operation, ErrorCode::ArgumentInvalid, "The request is not valid.".to_owned())
+    }
+
     /// 401, whatever the token says.
     #[must_use]
     pub fn unauthorized(operation: Operation) -> Self {
         Self::status(operation, ErrorCode::IotHubUnauthorizedAccess, "Unauthorized".to_owned())
     }
 
-    /// TLS handshakes that the hub breaks off.
+    /// TLS handshakes that the hub breaks off, on the HTTPS port.
     #[must_use]
     pub fn broken_handshake() -> Self {
         Self { operation: None, ..Self::new(Operation::Other, Effect::EndHandshake) }
+    }
+
+    /// TLS handshakes that the hub breaks off, on the MQTT port.
+    #[must_use]
+    pub fn broken_mqtt_handshake() -> Self {
+        Self::new(Operation::MqttConnect, Effect::EndHandshake)
     }
 
     /// The same fault, this many times only.
@@ -121,6 +161,10 @@ impl Fault {
 
     fn status(operation: Operation, code: ErrorCode, message: String) -> Self {
         Self::new(operation, Effect::Status { status: code.status(), error_code: code.name(), message })
+    }
+
+    fn ends_handshake(&self, of_mqtt: bool) -> bool {
+        self.effect == Effect::EndHandshake && self.operation.is_some_and(Operation::is_mqtt) == of_mqtt
     }
 
     fn concerns(&self, operation: Operation, device_id: Option<&str>) -> bool {
@@ -150,9 +194,14 @@ impl Faults {
         self.take_first(|fault| fault.concerns(operation, device_id))
     }
 
-    /// Whether a new connection is to end during its handshake.
+    /// Whether a new HTTPS connection is to end during its handshake.
     pub(crate) fn take_handshake(&self) -> bool {
-        self.take_first(|fault| fault.effect == Effect::EndHandshake).is_some()
+        self.take_first(|fault| fault.ends_handshake(false)).is_some()
+    }
+
+    /// Whether a new MQTT connection is to end during its handshake.
+    pub(crate) fn take_mqtt_handshake(&self) -> bool {
+        self.take_first(|fault| fault.ends_handshake(true)).is_some()
     }
 
     fn take_first(&self, is_met: impl Fn(&Fault) -> bool) -> Option<Effect> {
@@ -202,6 +251,9 @@ mod tests {
         let faults = Faults::default();
         faults.inject(Fault::broken_handshake().times(1));
         assert_eq!(faults.take(Operation::DeviceSend, None), None);
+        assert!(!faults.take_mqtt_handshake());
         assert_eq!([faults.take_handshake(), faults.take_handshake()], [true, false]);
+        faults.inject(Fault::broken_mqtt_handshake().times(1));
+        assert_eq!([faults.take_handshake(), faults.take_mqtt_handshake()], [false, true]);
     }
 }

@@ -55,12 +55,17 @@ impl Call {
     /// Any date from 2018-06-30 on, also a preview: the hub knows more versions than are documented.
     pub(crate) fn check_api_version(&self) -> Result<(), HubError> {
         let version = self.parameter("api-version").unwrap_or_default();
-        let date = version.strip_suffix("-preview").unwrap_or(&version);
-        if is_date(date) && date >= OLDEST_API_VERSION {
+        if is_api_version(&version) {
             return Ok(());
         }
         Err(HubError::new(ErrorCode::InvalidProtocolVersion, format!("api-version '{version}' is not supported")))
     }
+}
+
+/// Whether the hub speaks this version.
+pub(crate) fn is_api_version(version: &str) -> bool {
+    let date = version.strip_suffix("-preview").unwrap_or(version);
+    is_date(date) && date >= OLDEST_API_VERSION
 }
 
 /// The path's segments, each decoded on its own so that `%2F` stays inside an id.
@@ -78,12 +83,21 @@ fn is_date(text: &str) -> bool {
     number(year, 4, 2000..=9999) && number(month, 2, 1..=12) && number(day, 2, 1..=31)
 }
 
+/// What an answer carries.
+#[derive(Debug, PartialEq)]
+enum Body {
+    Empty,
+    Json(Value),
+    /// A cloud-to-device message's own.
+    Bytes(Vec<u8>),
+}
+
 /// One answer.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    headers: Vec<(&'static str, String)>,
-    body: Option<Value>,
+    headers: Vec<(String, String)>,
+    body: Body,
     /// For the request log only.
     pub(crate) refusal: Option<String>,
 }
@@ -91,11 +105,26 @@ pub(crate) struct Reply {
 impl Reply {
     /// A status alone: 204, and 404 for paths the hub does not know.
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: None, refusal: None }
+        Self { status, headers: Vec::new(), body: Body::Empty, refusal: None }
     }
 
     pub(crate) fn json(body: Value) -> Self {
-        Self { body: Some(body), ..Self::empty(200) }
+        Self { body: Body::Json(body), ..Self::empty(200) }
+    }
+
+    /// A cloud-to-device message.
+    pub(crate) fn message(body: Vec<u8>, headers: Vec<(String, String)>) -> Self {
+        Self { headers, body: Body::Bytes(body), ..Self::empty(200) }
+    }
+
+    /// A word for the request log.
+    pub(crate) fn refused(self, refusal: String) -> Self {
+        Self { refusal: Some(refusal), ..self }
+    }
+
+    pub(crate) fn with_header(mut self, name: &str, value: String) -> Self {
+        self.headers.push((name.to_owned(), value));
+        self
     }
 
     pub(crate) fn with_status(self, status: u16) -> Self {
@@ -104,35 +133,36 @@ impl Reply {
 
     /// An answer with the entity's tag.
     pub(crate) fn entity(body: Value) -> Self {
-        let etag = body.get("etag").and_then(Value::as_str).map(|etag| ("etag", format!("\"{etag}\"")));
+        let etag = body.get("etag").and_then(Value::as_str).map(|etag| ("etag".to_owned(), format!("\"{etag}\"")));
         Self { headers: etag.into_iter().collect(), ..Self::json(body) }
     }
 
     /// A refusal in the hub's envelope. A throttled connection is closed, as captured live.
     pub(crate) fn refusal(status: u16, error_code: &str, message: &str) -> Self {
-        let mut headers = vec![("iothub-errorcode", error_code.to_owned())];
+        let mut headers = vec![("iothub-errorcode".to_owned(), error_code.to_owned())];
         if status == 429 {
-            headers.push(("connection", "close".to_owned()));
+            headers.push(("connection".to_owned(), "close".to_owned()));
         }
-        let body = Some(error::envelope(error_code, message, clock::now()));
+        let body = Body::Json(error::envelope(error_code, message, clock::now()));
         Self { status, headers, body, refusal: Some(format!("{error_code}: {message}")) }
     }
 
     /// A live 204 says `Content-Length: 0`; RFC 9110 forbids that and hyper would take it out.
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
-        let body = self.body.map(|body| Bytes::from(body.to_string()));
-        let mut headers = self.headers;
-        headers.push(("server", "Microsoft-HTTPAPI/2.0".to_owned()));
-        headers.push(("vary", "Origin".to_owned()));
-        headers.push(("x-ms-request-id", Uuid::new_v4().to_string()));
-        if body.is_some() {
-            headers.push(("content-type", "application/json; charset=utf-8".to_owned()));
-        }
-        let mut response = Response::new(Full::new(body.unwrap_or_default()));
+        let (body, content_type) = match self.body {
+            Body::Empty => (Bytes::new(), None),
+            Body::Json(body) => (Bytes::from(body.to_string()), Some("application/json; charset=utf-8")),
+            Body::Bytes(body) => (Bytes::from(body), None),
+        };
+        let mut response = Response::new(Full::new(body));
         *response.status_mut() = self.status.try_into().unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
-        for (name, value) in headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                response.headers_mut().insert(HeaderName::from_static(name), value);
+        let request_id = Uuid::new_v4().to_string();
+        let own = [("server", "Microsoft-HTTPAPI/2.0"), ("vary", "Origin"), ("x-ms-request-id", &request_id)];
+        let own = own.into_iter().chain(content_type.map(|text| ("content-type", text)));
+        let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in headers.chain(own) {
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+                response.headers_mut().insert(name, value);
             }
         }
         response

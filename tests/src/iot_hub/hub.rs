@@ -11,43 +11,59 @@ use super::error::HubError;
 use super::events::{self, Notification};
 use super::faults::Faults;
 use super::message::{DeviceToCloudMessage, Draft};
+use super::mqtt::{Mqtt, MqttThrottle};
 use super::observer::Observer;
+use super::provisioning::Provisioning;
 use super::registry::{Device, MOST_DEVICES, Precondition, Put, Registry};
 use super::request_log::RequestLog;
 use super::router::{Router, Source};
 use super::twin::{Twin, TwinPatch};
 
-/// All state. REST, the portal's verbs and later MQTT go through the same methods, so they cause the same events.
+/// All state. REST, the portal's verbs and MQTT go through the same methods, so they cause the same events.
 #[derive(Debug)]
 pub(crate) struct Hub {
     /// First label of the host name.
     pub(crate) name: String,
     pub(crate) access: Access,
+    pub(crate) provisioning: Provisioning,
     pub(crate) faults: Faults,
     pub(crate) requests: RequestLog,
     pub(crate) messages: watch::Sender<Vec<DeviceToCloudMessage>>,
     pub(crate) router: Router,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) mqtt: Mqtt,
+    /// Moves whenever a device reports.
+    pub(crate) reports: watch::Sender<()>,
     registry: Mutex<Registry>,
 }
 
-/// Who watches, and how much is remembered.
+/// Who watches, how much is remembered and how much is borne.
 #[derive(Debug)]
 pub(crate) struct Watch {
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) history: usize,
+    pub(crate) mqtt_throttle: MqttThrottle,
 }
 
 impl Hub {
-    pub(crate) fn new(host_name: &str, access: Access, router: Router, watch: Watch) -> Self {
+    pub(crate) fn new(
+        host_name: &str,
+        access: Access,
+        provisioning: Provisioning,
+        router: Router,
+        watch: Watch,
+    ) -> Self {
         Self {
             name: host_name.split('.').next().unwrap_or_default().to_owned(),
             access,
+            provisioning,
             faults: Faults::default(),
             requests: RequestLog::new(watch.history),
             messages: watch::Sender::new(Vec::new()),
             router,
             observer: watch.observer,
+            mqtt: Mqtt::new(watch.history, &watch.mqtt_throttle),
+            reports: watch::Sender::new(()),
             registry: Mutex::default(),
         }
     }
@@ -73,25 +89,27 @@ impl Hub {
         let device = registry.find(id)?;
         match put {
             Put::Created => self.notify(device, &Notification::CreateDeviceIdentity(device.twin.event_document(id))),
+            Put::Updated if !device.identity.enabled => self.mqtt.sessions.close(id),
             Put::Updated => {}
         }
-        Ok(device.identity.document())
+        Ok(device.identity_document())
     }
 
     pub(crate) fn delete_device(&self, id: &str, precondition: &Precondition) -> Result<(), HubError> {
         let mut registry = self.registry();
         let device = registry.delete(id, precondition)?;
+        self.mqtt.sessions.forget(id);
         self.notify(&device, &Notification::DeleteDeviceIdentity(device.twin.event_document(id)));
         Ok(())
     }
 
     pub(crate) fn device(&self, id: &str) -> Result<Value, HubError> {
-        Ok(self.registry().find(id)?.identity.document())
+        Ok(self.registry().find(id)?.identity_document())
     }
 
     pub(crate) fn devices(&self, top: usize) -> Vec<Value> {
         let registry = self.registry();
-        registry.devices().take(top.min(MOST_DEVICES)).map(|device| device.identity.document()).collect()
+        registry.devices().take(top.min(MOST_DEVICES)).map(|device| device.identity_document()).collect()
     }
 
     pub(crate) fn twin(&self, id: &str) -> Result<Value, HubError> {
@@ -106,6 +124,9 @@ impl Hub {
         precondition.check(&device.twin.etag())?;
         if !patch.is_empty() {
             let event = device.twin.patch(&patch, &clock::timestamp(clock::now()))?;
+            if let Some(desired) = event.pointer("/properties/desired") {
+                self.mqtt.desired_changed(id, desired);
+            }
             self.notify(device, &Notification::UpdateTwin(event));
         }
         Ok(device.twin_document())
@@ -116,7 +137,8 @@ impl Hub {
         let mut registry = self.registry();
         let device = registry.find_mut(id)?;
         precondition.check(&device.twin.etag())?;
-        device.twin.replace(&patch, &clock::timestamp(clock::now()))?;
+        let news = device.twin.replace(&patch, &clock::timestamp(clock::now()))?;
+        self.mqtt.desired_changed(id, &news);
         let mut event = device.twin.event_document(id);
         event["tags"] = Value::Object(device.twin.tags().clone());
         self.notify(device, &Notification::ReplaceTwin(event));
@@ -129,7 +151,13 @@ impl Hub {
         let device = registry.find_mut(id)?;
         let event = device.twin.report(patch, &clock::timestamp(clock::now()))?;
         self.notify(device, &Notification::UpdateTwin(event));
+        self.reports.send_replace(());
         Ok(device.twin_document())
+    }
+
+    /// A twin as its device gets it.
+    pub(crate) fn device_twin(&self, id: &str) -> Result<Value, HubError> {
+        Ok(self.registry().find(id)?.twin.device_document())
     }
 
     /// All messages or none: they were checked before.

@@ -100,7 +100,7 @@ impl Draft {
     }
 
     /// Body, values of system properties, names and values of application properties.
-    fn check_size(&self) -> Result<(), HubError> {
+    pub(crate) fn check_size(&self) -> Result<(), HubError> {
         let system: usize = self.system_properties.values().map(String::len).sum();
         let application: usize = self.properties.iter().map(|(name, value)| name.len() + value.len()).sum();
         if self.body.len() + system + application > MOST_BYTES { Err(too_large()) } else { Ok(()) }
@@ -146,7 +146,7 @@ fn system_property(header: &str) -> Option<&'static str> {
     })
 }
 
-fn check_system_property(name: &str, value: &str) -> Result<(), HubError> {
+pub(crate) fn check_system_property(name: &str, value: &str) -> Result<(), HubError> {
     let is_valid = match name {
         "message-id" => is_message_id(value),
         "creation-time-utc" => is_utc(value),

@@ -1,9 +1,11 @@
-//! Azure IoT Hub: HTTPS device API, service REST API, twins and routing, judged by the official SDKs.
+//! Azure IoT Hub: HTTPS and MQTT device side, service REST API, twins and routing, judged by the official SDKs.
 
 mod access;
 mod bulk;
 mod clock;
+mod cloud_to_device;
 mod device_api;
+mod devicebound;
 mod dispatch;
 mod error;
 mod events;
@@ -13,9 +15,12 @@ mod hub;
 mod identity;
 mod limits;
 mod message;
+mod mqtt;
 mod observer;
 mod options;
 mod policy;
+mod provisioning;
+mod provisioning_api;
 pub mod query;
 mod registry;
 mod request_log;
@@ -27,30 +32,35 @@ mod service_api;
 #[cfg(test)]
 mod tests;
 mod twin;
+mod twin_query;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+pub use cloud_to_device::{CloudToDeviceMessage, Outcome, Settled};
 pub use error::{ErrorCode, HubError};
 pub use faults::{Effect, Fault, Operation};
 pub use message::DeviceToCloudMessage;
+pub use mqtt::{MqttConnections, MqttRequest, MqttThrottle};
 pub use observer::Observer;
 pub use options::{Options, StartError};
 pub use policy::{Policy, Right};
+pub use provisioning::EnrollmentGroup;
 pub use request_log::Request;
 pub use router::{Route, Source};
 
 use access::Access;
 use hub::{Hub, Watch};
+use provisioning::Provisioning;
 use registry::Precondition;
 use router::Router;
+use server::Running;
 
-/// A running hub. Clones are handles to the same one; with the last of them the server ends.
+/// A running hub. Clones are handles to the same one; with the last of them the servers end.
 #[derive(Debug, Clone)]
 pub struct IotHub(Arc<Inner>);
 
@@ -60,15 +70,8 @@ struct Inner {
     host_name: String,
     https_port: u16,
     ca_pem: String,
-    server: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if let Some(server) = self.server.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            server.abort();
-        }
-    }
+    server: Running,
+    mqtt: mqtt::Endpoint,
 }
 
 impl IotHub {
@@ -80,29 +83,30 @@ impl IotHub {
         let Options { host_name, mut host_aliases, https_port, policies, routes, event_hub, authority, .. } = options;
         let router =
             Router::new(&routes, event_hub).map_err(|(route, source)| StartError::Condition { route, source })?;
-        let tls = TlsAcceptor::from(authority.server_config()?);
+        let tls = authority.server_config()?;
         let taken = |source| StartError::Port { port: https_port, source };
         let listener = TcpListener::bind(("127.0.0.1", https_port)).await.map_err(taken)?;
         let https_port = listener.local_addr().map_err(taken)?.port();
         host_aliases.push(host_name.clone());
-        let watch = Watch { observer: options.observer, history: options.history };
-        let hub = Arc::new(Hub::new(&host_name, Access::new(host_aliases, policies), router, watch));
-        let server = tokio::spawn(server::serve(listener, tls, hub.clone()));
+        let watch =
+            Watch { observer: options.observer, history: options.history, mqtt_throttle: options.mqtt_throttle };
+        let provisioning = Provisioning::new(options.id_scope, host_name.clone(), options.enrollment_groups);
+        let access = Access::new(host_aliases, policies);
+        let hub = Arc::new(Hub::new(&host_name, access, provisioning, router, watch));
+        let mqtt = mqtt::Endpoint::start(options.mqtt_port, &tls, &hub).await?;
+        let server = Running::default();
+        server.start(server::serve(listener, TlsAcceptor::from(tls), hub.clone()));
         let ca_pem = authority.pem().to_owned();
-        Ok(Self(Arc::new(Inner { hub, host_name, https_port, ca_pem, server: Mutex::new(Some(server)) })))
+        Ok(Self(Arc::new(Inner { hub, host_name, https_port, ca_pem, server, mqtt })))
     }
 
-    /// Ends the server and its connections; when this returns, the port is free. State stays readable.
+    /// Ends both servers and their connections; when this returns, the ports are free. State stays readable.
     pub async fn stop(&self) {
-        let server = self.0.server.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(server) = server {
-            server.abort();
-            // An aborted task always ends in an error.
-            let _ = server.await;
-        }
+        self.0.mqtt.stop().await;
+        self.0.server.stop().await;
     }
 
-    /// The port it listens on.
+    /// The port it listens on for HTTPS.
     #[must_use]
     pub fn https_port(&self) -> u16 {
         self.0.https_port

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::faults::{Effect, Operation};
 use super::message::DeviceToCloudMessage;
 
@@ -12,6 +14,16 @@ pub trait Observer: fmt::Debug + Send + Sync {
 
     /// A fault met a request; `message_id` is the one of a message to be sent.
     fn spoiled(&self, operation: Operation, message_id: Option<&str>, effect: &Effect);
+
+    /// A device asked for a connection over MQTT and was told whether it may.
+    fn connected(&self, device_id: &str, is_accepted: bool) {
+        let _ = (device_id, is_accepted);
+    }
+
+    /// A device wrote reported properties over MQTT; `is_answered` is whether the hub could tell it so.
+    fn reported(&self, device_id: &str, patch: &Value, is_answered: bool) {
+        let _ = (device_id, patch, is_answered);
+    }
 
     /// Somebody is going to be told a device's twin, or that there is none.
     fn twin_read(&self, _device_id: &str) {}

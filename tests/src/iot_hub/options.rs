@@ -3,8 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
+use super::mqtt::MqttThrottle;
 use super::observer::Observer;
 use super::policy::Policy;
+use super::provisioning::EnrollmentGroup;
 use super::query;
 use super::router::Route;
 use crate::event_hub::EventHub;
@@ -19,8 +21,16 @@ pub struct Options {
     pub host_aliases: Vec<String>,
     /// On 127.0.0.1; 0 is any free one.
     pub https_port: u16,
+    /// MQTT, on 127.0.0.1; 0 is any free one.
+    pub mqtt_port: u16,
+    /// How much MQTT the hub bears; by default, all of it.
+    pub mqtt_throttle: MqttThrottle,
     /// Shared access policies.
     pub policies: Vec<Policy>,
+    /// What the provisioning service beside the hub is called by.
+    pub id_scope: String,
+    /// Whose keys let devices register there.
+    pub enrollment_groups: Vec<EnrollmentGroup>,
     /// What reaches the Event Hub.
     pub routes: Vec<Route>,
     /// Where the routes lead.
@@ -43,7 +53,11 @@ impl Options {
             host_name: "localhost".to_owned(),
             host_aliases: Vec::new(),
             https_port: 0,
+            mqtt_port: 0,
+            mqtt_throttle: MqttThrottle::default(),
             policies: Policy::built_in(),
+            id_scope: "0ne00000000".to_owned(),
+            enrollment_groups: vec![EnrollmentGroup::new("devices")],
             routes: vec![Route::lifecycle(), Route::twin_changes()],
             event_hub,
             authority: Arc::new(CertificateAuthority::generate()?),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::clock;
+use super::cloud_to_device::Queue;
 use super::error::HubError;
 use super::identity::Identity;
 use super::twin::Twin;
@@ -13,17 +14,25 @@ use super::twin::Twin;
 /// The most devices one list answers with.
 pub(crate) const MOST_DEVICES: usize = 1000;
 
-/// An identity and its twin.
+/// An identity, its twin and what waits for the device.
 #[derive(Debug, Clone)]
 pub(crate) struct Device {
     pub(crate) identity: Identity,
     pub(crate) twin: Twin,
+    pub(crate) queue: Queue,
 }
 
 impl Device {
+    /// The identity as the registry answers it.
+    pub(crate) fn identity_document(&self) -> Value {
+        let mut document = self.identity.document();
+        document["cloudToDeviceMessageCount"] = json!(self.queue.len());
+        document
+    }
+
     /// The twin as the service API shows it. Live hubs write `PrimaryThumbprint` with a capital here.
     pub(crate) fn twin_document(&self) -> Value {
-        let Self { identity, twin } = self;
+        let Self { identity, twin, queue } = self;
         let [primary, secondary] = identity.thumbprints();
         let mut document = json!({
             "deviceId": identity.device_id,
@@ -33,7 +42,7 @@ impl Device {
             "statusUpdateTime": clock::NEVER,
             "connectionState": "Disconnected",
             "lastActivityTime": clock::NEVER,
-            "cloudToDeviceMessageCount": 0,
+            "cloudToDeviceMessageCount": queue.len(),
             "authenticationType": identity.authentication_type(),
             "x509Thumbprint": { "PrimaryThumbprint": primary, "SecondaryThumbprint": secondary },
             "modelId": "",
@@ -115,7 +124,7 @@ impl Registry {
         match (self.0.get_mut(device_id), precondition) {
             (None, Precondition::Absent) => {
                 let identity = Identity::create(device_id, body, now)?;
-                self.0.insert(device_id.to_owned(), Device { identity, twin });
+                self.0.insert(device_id.to_owned(), Device { identity, twin, queue: Queue::default() });
                 Ok(Put::Created)
             }
             (Some(_), Precondition::Absent) => Err(HubError::device_already_exists(device_id)),

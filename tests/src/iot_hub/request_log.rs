@@ -27,13 +27,13 @@ pub(crate) struct RequestLog(Mutex<Log>);
 #[derive(Debug)]
 struct Log {
     requests: Newest<Request>,
-    counts: [usize; 4],
+    counts: [usize; Operation::COUNT],
 }
 
 impl RequestLog {
     /// Keeps so many requests.
     pub(crate) fn new(most: usize) -> Self {
-        Self(Mutex::new(Log { requests: Newest::new(most), counts: [0; 4] }))
+        Self(Mutex::new(Log { requests: Newest::new(most), counts: [0; Operation::COUNT] }))
     }
 
     /// Notes an arrival; the answer comes later, to the number this returns.

@@ -54,10 +54,16 @@ impl Token {
         mac.verify_slice(&self.signature).is_ok()
     }
 
+    /// `se`, in Unix seconds.
+    #[must_use]
+    pub fn expiry(&self) -> Option<i64> {
+        self.expiry.parse().ok()
+    }
+
     /// Whether `se` has come; no grace for slow clocks is documented.
     #[must_use]
     pub fn is_expired(&self, now: i64) -> bool {
-        self.expiry.parse::<i64>().map_or(true, |expiry| expiry <= now)
+        self.expiry().is_none_or(|expiry| expiry <= now)
     }
 
     /// The decoded `sr`, split into the host and the path's segments.

@@ -87,6 +87,21 @@ impl Section {
         self.with_metadata(patch, Value::Object(metadata_of(patch, &self.metadata)))
     }
 
+    /// The properties with `$version` alone, as devices get them.
+    pub(crate) fn device_document(&self) -> Value {
+        self.with_version(self.properties.clone())
+    }
+
+    /// What a device has to merge into older properties to have these: all of them, and null for what is gone.
+    pub(crate) fn since(&self, before: &Map<String, Value>) -> Value {
+        self.with_version(since(&self.properties, before))
+    }
+
+    fn with_version(&self, mut document: Map<String, Value>) -> Value {
+        document.insert("$version".to_owned(), json!(self.version));
+        Value::Object(document)
+    }
+
     fn with_metadata(&self, properties: &Map<String, Value>, metadata: Value) -> Value {
         let mut document = properties.clone();
         document.insert("$metadata".to_owned(), metadata);
@@ -98,6 +113,20 @@ impl Section {
         self.version += 1;
         Stamp { time: time.to_owned(), version: self.versioned.then_some(self.version) }
     }
+}
+
+fn since(now: &Map<String, Value>, before: &Map<String, Value>) -> Map<String, Value> {
+    let mut patch = Map::new();
+    for (key, value) in now {
+        let value = match (value, before.get(key)) {
+            (Value::Object(now), Some(Value::Object(before))) => Value::Object(since(now, before)),
+            _ => value.clone(),
+        };
+        patch.insert(key.clone(), value);
+    }
+    let gone = before.keys().filter(|key| !now.contains_key(*key));
+    patch.extend(gone.map(|key| (key.clone(), Value::Null)));
+    patch
 }
 
 /// Merge patch (RFC 7396) without metadata, for tags.

@@ -2,27 +2,71 @@
 
 use std::convert::Infallible;
 use std::future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::dispatch;
 use super::faults::{Effect, Operation};
 use super::hub::Hub;
 
-/// Serves until dropped; dropping it closes every connection.
+/// A server that runs in the background until it is stopped or dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Running(Mutex<Option<JoinHandle<()>>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(server) = self.task().take() {
+            server.abort();
+        }
+    }
+}
+
+impl Running {
+    pub(crate) fn start(&self, server: impl Future<Output = ()> + Send + 'static) {
+        *self.task() = Some(tokio::spawn(server));
+    }
+
+    /// When this returns, nothing is left of it.
+    pub(crate) async fn stop(&self) {
+        let server = self.task().take();
+        if let Some(server) = server {
+            server.abort();
+            // An aborted task always ends in an error.
+            let _ = server.await;
+        }
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.task().is_none()
+    }
+
+    fn task(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Serves HTTPS until dropped.
 pub(crate) async fn serve(listener: TcpListener, tls: TlsAcceptor, hub: Arc<Hub>) {
+    accept(listener, |stream| serve_connection(stream, tls.clone(), hub.clone())).await;
+}
+
+/// Serves every connection until dropped; dropping it closes all of them.
+pub(crate) async fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                connections.spawn(serve_connection(stream, tls.clone(), hub.clone()));
+                connections.spawn(serve(stream));
             },
             Some(_) = connections.join_next() => {}
         }
@@ -35,7 +79,7 @@ async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, hub: Arc<Hub>) {
         return;
     }
     if hub.faults.take_handshake() {
-        return end_handshake(stream, &hub).await;
+        return end_handshake(stream, &hub, Operation::Other).await;
     }
     let Ok(stream) = tls.accept(stream).await else { return };
     let reset = Notify::new();
@@ -62,9 +106,9 @@ async fn serve_connection(stream: TcpStream, tls: TlsAcceptor, hub: Arc<Hub>) {
 }
 
 /// Ends a connection once the client has begun its handshake.
-async fn end_handshake(stream: TcpStream, hub: &Hub) {
+pub(crate) async fn end_handshake(stream: TcpStream, hub: &Hub, operation: Operation) {
     if let Some(observer) = &hub.observer {
-        observer.spoiled(Operation::Other, None, &Effect::EndHandshake);
+        observer.spoiled(operation, None, &Effect::EndHandshake);
     }
     // A client that says nothing has gone, which is no other end.
     let _ = stream.readable().await;

@@ -1,14 +1,15 @@
 //! The service REST API: identities under `/devices`, twins under `/twins`.
 
 use hyper::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::bulk;
 use super::error::HubError;
 use super::http::{Call, Reply};
 use super::hub::Hub;
 use super::policy::Right;
-use super::registry::MOST_DEVICES;
+use super::registry::{Device, MOST_DEVICES};
+use super::twin_query::TwinQuery;
 
 /// `GET /devices?top=` (deprecated, and still there) and the bulk `POST /devices`.
 pub(crate) fn devices(hub: &Hub, call: &Call) -> Result<Reply, HubError> {
@@ -60,4 +61,44 @@ pub(crate) fn twin(hub: &Hub, call: &Call, device_id: &str) -> Result<Reply, Hub
         _ => return Ok(Reply::empty(405)),
     }
     .map(Reply::entity)
+}
+
+/// `POST /devices/query`: twins, page by page.
+pub(crate) fn query(hub: &Hub, call: &Call) -> Result<Reply, HubError> {
+    hub.access.check_service(call.claim(), Right::ServiceConnect)?;
+    let body = call.json()?;
+    let text = body.get("query").and_then(Value::as_str).ok_or_else(|| HubError::argument("query is missing"))?;
+    let query = TwinQuery::parse(text)?;
+    let size = match call.header("x-ms-max-item-count").filter(|text| !text.is_empty()) {
+        Some(text) => Some(text.parse().map_err(|_| HubError::argument(format!("x-ms-max-item-count: '{text}'")))?),
+        None => None,
+    };
+    let continuation = call.header("x-ms-continuation").filter(|text| !text.is_empty());
+    let page = query.page(hub.registry().devices().map(Device::twin_document), size, continuation)?;
+    let reply = Reply::json(Value::Array(page.items)).with_header("x-ms-item-type", query.item_type().to_owned());
+    Ok(match page.continuation {
+        Some(continuation) => reply.with_header("x-ms-continuation", continuation),
+        None => reply,
+    })
+}
+
+/// `GET /statistics/devices` and `/statistics/service`.
+pub(crate) fn statistics(hub: &Hub, call: &Call, kind: &str) -> Result<Reply, HubError> {
+    match kind {
+        "devices" => {
+            hub.access.check_service(call.claim(), Right::RegistryRead)?;
+            let registry = hub.registry();
+            let (all, enabled) =
+                (registry.devices().count(), registry.devices().filter(|device| device.identity.enabled).count());
+            let counts = json!({
+                "totalDeviceCount": all, "enabledDeviceCount": enabled, "disabledDeviceCount": all - enabled,
+            });
+            Ok(Reply::json(counts))
+        }
+        "service" => {
+            hub.access.check_service(call.claim(), Right::ServiceConnect)?;
+            Ok(Reply::json(json!({ "connectedDeviceCount": hub.mqtt.sessions.connections().open })))
+        }
+        _ => Ok(Reply::empty(404)),
+    }
 }

@@ -85,8 +85,9 @@ impl Twin {
         Ok(event)
     }
 
-    /// Puts tags and desired properties in place of all there are; what the body leaves out becomes empty.
-    pub(crate) fn replace(&mut self, patch: &TwinPatch, time: &str) -> Result<(), HubError> {
+    /// Puts tags and desired properties in place of all there are; what the body leaves out becomes empty. Answers
+    /// with what that changes for the device.
+    pub(crate) fn replace(&mut self, patch: &TwinPatch, time: &str) -> Result<Value, HubError> {
         let mut next = self.clone();
         next.version += 1;
         next.etag += 1;
@@ -94,8 +95,9 @@ impl Twin {
         merge_plain(&mut next.tags, &patch.tags.clone().unwrap_or_default());
         next.desired.replace(&patch.desired.clone().unwrap_or_default(), time);
         next.check_size()?;
+        let news = next.desired.since(self.desired.properties());
         *self = next;
-        Ok(())
+        Ok(news)
     }
 
     /// Merges reported properties, as a device does; answers with the body of the `updateTwin` event.
@@ -126,6 +128,11 @@ impl Twin {
 
     pub(crate) fn properties(&self) -> Value {
         json!({ "desired": self.desired.document(), "reported": self.reported.document() })
+    }
+
+    /// Both sections as the device gets them: versions and no metadata, no tags.
+    pub(crate) fn device_document(&self) -> Value {
+        json!({ "desired": self.desired.device_document(), "reported": self.reported.device_document() })
     }
 
     fn check_size(&self) -> Result<(), HubError> {

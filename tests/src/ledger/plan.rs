@@ -212,10 +212,8 @@ mod tests {
     #[test]
     fn every_uplink_is_sent_and_every_change_made_some_uplinks_late_or_twice() {
         let steps: Vec<_> = Plan::new(&options(1)).collect();
-        let uplinks = steps.iter().filter_map(|step| match step {
-            Step::Uplink(number) => Some(*number),
-            _ => None,
-        });
+        let uplinks =
+            steps.iter().filter_map(|step| if let Step::Uplink(number) = step { Some(*number) } else { None });
         let uplinks: Vec<_> = uplinks.collect();
         let mut sorted = uplinks.clone();
         sorted.sort_unstable();

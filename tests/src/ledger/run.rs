@@ -71,9 +71,7 @@ pub async fn run(options: Options, script_root: PathBuf) -> Result<Report, Start
     }
     logs.shutdown().await;
     let restarts = watcher.restarts();
-    if restarts != traffic.kills {
-        books.breach("ended", format!("{restarts} restarts of the handler, but it was killed {} times", traffic.kills));
-    }
+    check_restarts(&books, restarts, traffic.kills);
     watcher.look_at_everything().await;
     let report = Report {
         balance: books.balance(|device| both_sides(&system, device), watcher.held()),
@@ -88,6 +86,12 @@ pub async fn run(options: Options, script_root: PathBuf) -> Result<Report, Start
     drop((traffic, watcher));
     stop(system).await;
     Ok(report)
+}
+
+fn check_restarts(books: &Books, restarts: usize, kills: usize) {
+    if restarts != kills {
+        books.breach("ended", format!("{restarts} restarts of the handler, but it was killed {kills} times"));
+    }
 }
 
 fn both_sides(system: &System, device: u32) -> BothSides {
@@ -108,6 +112,7 @@ fn system_options(options: &Options, books: &Arc<Books>) -> system::Options {
         ("WEBHOOK_ANSWER_WITHIN_SECONDS", answer_within.as_secs().to_string()),
         ("IOT_HUB_REGISTRY_CALLS_PER_MINUTE", "100000".to_owned()),
         ("TTS_DELIVERY", options.delivery.name().to_owned()),
+        ("WEBHOOK_TWIN_TYPES", "none".to_owned()),
     ];
     let tts = tts::Options {
         rate_limit: (!options.calm).then_some(RATE_LIMIT),

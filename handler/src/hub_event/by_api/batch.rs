@@ -11,7 +11,7 @@ use super::super::delivery::Delivery;
 use super::super::submitted::Submitted;
 use super::super::triage::Candidate;
 use super::downlink::DesiredDownlink;
-use super::{ByApi, Request, Try};
+use super::{ByApi, Failure, Request, Try};
 use crate::error::Error;
 use crate::iot_hub::DeviceId;
 
@@ -88,12 +88,12 @@ impl ByApi<'_> {
         let Some(request) = Request::of(&candidate.event) else { return Ok(()) };
         let attempt = if candidate.may_be_repeated { Try::Repeated } else { Try::First };
         let result = self.carry_out(&candidate.ids, &device_id, &request, attempt, deadline).await;
-        if let (Err(error), Request::Change(change)) = (&result, &request)
-            && (is_to_be_parked && change.tags.is_some() && error.is_transient())
+        if let Err(Failure { error, is_of_tags: true }) = &result
+            && (is_to_be_parked && error.is_transient())
         {
             self.note_waiting(&device_id, error, deadline).await;
         }
-        result
+        result.map_err(|failure| failure.error)
     }
 }
 

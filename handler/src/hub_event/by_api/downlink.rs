@@ -12,6 +12,9 @@ use crate::tts::id::is_id;
 const RAW: &str = "rawDownlink";
 const DECODED: &str = "decodedPayload";
 
+/// Before the `$version` in a correlation id of ours.
+const OURS: &str = "azure:desired:";
+
 /// Longest frame the API takes; the data rate may allow less.
 const MAX_FRAME: usize = 255;
 
@@ -41,18 +44,27 @@ impl DesiredDownlink {
             };
             is_new.then(|| value.clone())
         };
-        let (raw, decoded) = (changed(RAW), changed(DECODED));
+        let (raw, decoded) = (changed(RAW), changed(DECODED).filter(|values| !is_empty(values)));
         (raw.is_some() || decoded.is_some()).then_some(Self { version: version.unwrap_or_default(), raw, decoded })
     }
 
     /// Tells the downlink from all others of its device.
     pub(super) fn correlation_id(&self) -> String {
-        format!("azure:desired:{}", self.version)
+        format!("{OURS}{}", self.version)
     }
 
-    /// Whether a downlink of this or of a newer version has been scheduled, as the device's twin reports it.
+    /// Whether a downlink of this or of a newer version has been scheduled, as the device's twin reports it. A version the
+    /// twin does not have yet belongs to a device that is gone.
     pub(super) fn is_scheduled(&self, twin: &Value) -> bool {
-        twin["properties"]["reported"]["downlink"]["desiredVersion"].as_u64() >= Some(self.version)
+        let newest = twin["properties"]["desired"]["$version"].as_u64().unwrap_or(u64::MAX);
+        let reported = twin["properties"]["reported"]["downlink"]["desiredVersion"].as_u64();
+        reported.filter(|reported| *reported <= newest) >= Some(self.version)
+    }
+
+    /// Whether one of these correlation ids is that of a newer downlink.
+    pub(super) fn is_overtaken_in(&self, correlation_ids: &[String]) -> bool {
+        let versions = correlation_ids.iter().filter_map(|id| id.strip_prefix(OURS)?.parse::<u64>().ok());
+        versions.max() > Some(self.version)
     }
 
     /// The downlink. What a partial `rawDownlink` does not mention is as in the twin.
@@ -66,7 +78,7 @@ impl DesiredDownlink {
             )),
             (Some(Value::Object(raw)), None) => {
                 let mut whole = twin["properties"]["desired"][RAW].as_object().cloned().unwrap_or_default();
-                whole.extend(raw.clone());
+                merge(&mut whole, raw);
                 Reader { raw: &whole, problems: Vec::new() }.downlink(self.correlation_id())
             }
             (None, Some(Value::Object(values))) => Ok(Downlink {
@@ -90,6 +102,21 @@ fn is_changed_in(metadata: &Value, version: u64) -> bool {
     let Some(members) = metadata.as_object() else { return false };
     members.get("$lastUpdatedVersion").and_then(Value::as_u64) == Some(version)
         || members.values().any(|member| is_changed_in(member, version))
+}
+
+/// Merges a patch into what is there, as the hub does.
+fn merge(members: &mut Map<String, Value>, patch: &Map<String, Value>) {
+    for (name, value) in patch {
+        match (members.get_mut(name), value) {
+            (Some(Value::Object(inner)), Value::Object(patch)) => merge(inner, patch),
+            _ => drop(members.insert(name.clone(), value.clone())),
+        }
+    }
+}
+
+/// Whether values have nothing in them but what was taken away.
+fn is_empty(values: &Value) -> bool {
+    values.as_object().is_some_and(|values| without_nulls(values).is_empty())
 }
 
 /// Desired properties merge, so a `null` means that a value is gone.

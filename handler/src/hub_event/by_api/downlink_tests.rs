@@ -65,6 +65,11 @@ fn a_partial_raw_downlink_is_completed_from_the_twin() {
     let sent = |members: Value| downlink(&json!({"rawDownlink": members, "$version": 7}), &twin);
     assert_eq!(sent(json!({"framePayload": "02"})), Ok(Downlink { confirmed: true, ..frame(15, &[2]) }));
     assert_eq!(sent(json!({"fPort": 16, "confirmed": null})), Ok(frame(16, &[1])));
+    let twin =
+        json!({"rawDownlink": {"fPort": 15, "framePayload": "01", "classBC": {"gateways": [{"gatewayId": "gw-1"}]}}});
+    let timed = json!({"rawDownlink": {"classBC": {"absoluteTime": "2026-11-21T11:00:00Z"}}, "$version": 7});
+    let class_b_c = downlink(&timed, &twin).unwrap().class_b_c.unwrap();
+    assert_eq!((class_b_c.gateways.len(), class_b_c.absolute_time.as_deref()), (1, Some("2026-11-21T11:00:00Z")));
 }
 
 #[test]
@@ -83,6 +88,7 @@ fn what_asks_for_nothing_is_no_downlink() {
         json!({"interval": 60, "$version": 7}),
         json!({"rawDownlink": null, "$version": 7}),
         json!({"rawDownlink": null, "decodedPayload": null, "$version": 7}),
+        json!({"decodedPayload": {"color": null}, "$version": 7}),
     ] {
         assert_eq!(patch(&desired), None, "{desired}");
     }
@@ -110,8 +116,14 @@ fn a_downlink_is_scheduled_once_its_or_a_newer_version_is_reported() {
         (json!({"downlink": {"desiredVersion": 6}}), false),
         (json!({"downlink": {"desiredVersion": 7}}), true),
     ] {
-        assert_eq!(downlink.is_scheduled(&json!({"properties": {"reported": reported}})), is_scheduled, "{reported}");
+        let properties = json!({"reported": reported, "desired": {"$version": 8}});
+        assert_eq!(downlink.is_scheduled(&json!({"properties": properties})), is_scheduled, "{reported}");
     }
+    let of_a_former_device = json!({"reported": {"downlink": {"desiredVersion": 40}}, "desired": {"$version": 8}});
+    assert!(!downlink.is_scheduled(&json!({"properties": of_a_former_device})));
+    let queued = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    assert!(downlink.is_overtaken_in(&queued(&["mine", "azure:desired:8"])));
+    assert!(!downlink.is_overtaken_in(&queued(&["azure:desired:7", "azure:desired:x", "as:downlink:01J0"])));
 }
 
 #[test]
@@ -151,7 +163,7 @@ fn every_wrong_value_is_named_with_what_was_expected() {
 #[test]
 fn two_shapes_in_one_change_and_shapes_that_are_no_objects_are_refused() {
     for (desired, expected) in [
-        (json!({"rawDownlink": {}, "decodedPayload": {}, "$version": 7}), "expected one of them"),
+        (json!({"rawDownlink": {}, "decodedPayload": {"led": 1}, "$version": 7}), "expected one of them"),
         (json!({"rawDownlink": "01", "$version": 7}), "found no object in properties.desired.rawDownlink"),
         (json!({"decodedPayload": [1], "$version": 7}), "found no object in properties.desired.decodedPayload"),
     ] {

@@ -4,8 +4,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::super::as_of_now::as_of_now;
-use super::registration::Trust;
-use super::{ByApi, Request, Try, status};
+use super::{ByApi, Request, Try};
 use crate::error::Error;
 use crate::iot_hub::DeviceId;
 use crate::iot_hub::event::{HubEvent, Operation};
@@ -26,14 +25,7 @@ impl ByApi<'_> {
     ) -> Result<(), Error> {
         let twin = self.app.iot_hub.twin(device_id, deadline).await?;
         let event = match event.operation {
-            Operation::Deleted => match twin.filter(|twin| status::remembered(twin).is_registered) {
-                Some(twin) => {
-                    // Earlier tries may have deleted it at some servers.
-                    tracing::info!(device_id = device_id.as_str(), "parked deletion: the device has been created anew");
-                    return self.follow_tags(ids, device_id, twin, Trust::Applied, deadline).await;
-                }
-                None => event,
-            },
+            Operation::Deleted => event,
             // Earlier tries may have registered it at some servers after its deletion was carried out.
             Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced
                 if twin.is_none() && brought_tags(&event) =>
@@ -52,7 +44,10 @@ impl ByApi<'_> {
             }
         };
         match Request::of(&event) {
-            Some(request) => self.carry_out(ids, device_id, &request, attempt, deadline).await,
+            Some(request) => {
+                let done = self.carry_out(ids, device_id, &request, attempt, deadline).await;
+                done.map_err(|failure| failure.error)
+            }
             None => Ok(()),
         }
     }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use self::downlink::DesiredDownlink;
 use self::registration::{Trust, lorawan_tags};
+use self::tags::end_device_from;
 use crate::app::{App, now};
 use crate::error::{Error, Peer};
 use crate::iot_hub::DeviceId;
@@ -37,7 +38,10 @@ pub(super) struct ByApi<'a> {
 #[derive(Debug, PartialEq)]
 pub(super) enum Request {
     /// The device is gone from IoT Hub.
-    Deletion,
+    Deletion {
+        /// Its `tags.lorawan`, if they were refused from the beginning: there may be another device under its id.
+        refused: Option<Value>,
+    },
     Change(Box<Change>),
 }
 
@@ -46,6 +50,8 @@ pub(super) enum Request {
 pub(super) struct Change {
     /// `tags.lorawan`, or a part of it.
     tags: Option<Value>,
+    /// Whether what the twin remembers of a registration is an earlier device's.
+    is_copied: bool,
     downlink: Option<DesiredDownlink>,
 }
 
@@ -59,16 +65,33 @@ pub(super) enum Try {
     Waited,
 }
 
+/// Why what an event asks for was not done.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: Error,
+    /// Whether it is the device's registration that was not done.
+    pub(super) is_of_tags: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, is_of_tags: false }
+    }
+}
+
 impl Request {
     /// What an event asks for; `None` if nothing that concerns The Things Stack.
     pub(super) fn of(event: &HubEvent) -> Option<Self> {
-        if event.operation == Operation::Deleted {
-            return Some(Self::Deletion);
-        }
         let mut body: Value = serde_json::from_str(event.body.get()).ok()?;
+        if event.operation == Operation::Deleted {
+            let refused = status::was_never_registered(&body).then(|| body["tags"]["lorawan"].take());
+            return Some(Self::Deletion { refused });
+        }
+        // Somebody who creates a device anew may copy its old tags.
+        let is_copied = event.operation == Operation::Created && body["tags"]["lorawanStatus"].is_object();
         let tags = lorawan_tags(&body).is_some().then(|| body["tags"]["lorawan"].take());
         let downlink = DesiredDownlink::of(event);
-        (tags.is_some() || downlink.is_some()).then(|| Self::Change(Box::new(Change { tags, downlink })))
+        (tags.is_some() || downlink.is_some()).then(|| Self::Change(Box::new(Change { tags, is_copied, downlink })))
     }
 }
 
@@ -76,7 +99,7 @@ impl ByApi<'_> {
     /// Carries out what an event asks for.
     ///
     /// # Errors
-    /// [`Error::NotYet`] if only this device has to wait.
+    /// With [`Error::NotYet`] if only this device has to wait.
     pub(super) async fn carry_out(
         &self,
         ids: &EndDeviceIds,
@@ -84,25 +107,34 @@ impl ByApi<'_> {
         request: &Request,
         attempt: Try,
         deadline: Instant,
-    ) -> Result<(), Error> {
-        let Change { tags, downlink } = match request {
-            Request::Deletion => return self.delete(ids, device_id, deadline).await,
+    ) -> Result<(), Failure> {
+        let Change { tags, is_copied, downlink } = match request {
+            Request::Deletion { refused } => {
+                if let Some(tags) = refused
+                    && !self.may_be_ours(ids, tags, deadline).await?
+                {
+                    return Ok(());
+                }
+                return Ok(self.delete(ids, device_id, attempt, deadline).await?);
+            }
             Request::Change(change) => &**change,
         };
         // A device that is gone has its deletion on its way.
         let Some(twin) = self.app.iot_hub.twin(device_id, deadline).await? else { return Ok(()) };
-        match (tags, attempt) {
-            (Some(tags), Try::First | Try::Waited) if is_current(tags, &twin) => {
-                self.follow_tags(ids, device_id, twin.clone(), Trust::All, deadline).await?;
-            }
-            (Some(_), Try::Repeated) => {
-                self.follow_tags(ids, device_id, twin.clone(), Trust::Applied, deadline).await?;
-            }
-            _ if downlink.is_some() => self.have_registered(ids, device_id, &twin, deadline).await?,
-            _ => {}
+        let trust = match (tags, attempt) {
+            (Some(_), Try::First | Try::Repeated) if *is_copied => Some(Trust::Nothing),
+            (Some(tags), Try::First | Try::Waited) => is_current(tags, &twin).then_some(Trust::All),
+            (Some(_), Try::Repeated) => Some(Trust::Applied),
+            (None, _) => None,
+        };
+        if let Some(trust) = trust {
+            let followed = self.follow_tags(ids, device_id, twin.clone(), trust, deadline).await;
+            followed.map_err(|error| Failure { error, is_of_tags: true })?;
+        } else if downlink.is_some() {
+            self.have_registered(ids, device_id, &twin, deadline).await?;
         }
         match downlink {
-            Some(downlink) => self.schedule(ids, downlink, &twin, attempt, deadline).await,
+            Some(downlink) => Ok(self.schedule(ids, downlink, &twin, attempt, deadline).await?),
             None => Ok(()),
         }
     }
@@ -115,11 +147,33 @@ impl ByApi<'_> {
         }
     }
 
+    /// Whether the device under this id can have been made from these tags.
+    async fn may_be_ours(&self, ids: &EndDeviceIds, tags: &Value, deadline: Instant) -> Result<bool, Error> {
+        match tags.as_object().map(|tags| end_device_from(ids.clone(), tags)) {
+            Some(Ok(described)) => Ok(!self.api.has_another(&described.device, deadline).await?),
+            Some(Err(_)) | None => Ok(false),
+        }
+    }
+
     /// Deletes the device, unless the settings say to keep it. One created anew in the meantime, whose creation may have
     /// been handled before, is registered again.
-    async fn delete(&self, ids: &EndDeviceIds, device_id: &DeviceId, deadline: Instant) -> Result<(), Error> {
+    async fn delete(
+        &self,
+        ids: &EndDeviceIds,
+        device_id: &DeviceId,
+        attempt: Try,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         if self.app.settings.tts_on_device_deletion == OnDeviceDeletion::Keep {
             return Ok(());
+        }
+        if attempt != Try::First {
+            let twin = self.app.iot_hub.twin(device_id, deadline).await?;
+            if let Some(twin) = twin.filter(|twin| status::remembered(twin).is_registered) {
+                // An earlier try may have deleted it at some servers, but its session need not go with it.
+                tracing::info!(device_id = device_id.as_str(), "late deletion: the device has been created anew");
+                return self.follow_tags(ids, device_id, twin, Trust::Applied, deadline).await;
+            }
         }
         self.api.delete(ids, deadline).await?;
         match self.app.iot_hub.twin(device_id, deadline).await? {
@@ -139,13 +193,21 @@ impl ByApi<'_> {
         attempt: Try,
         deadline: Instant,
     ) -> Result<(), Error> {
+        let left_out =
+            |why: &str| tracing::info!(device_id = %ids, version = desired.version, "downlink left out: {why}");
         if desired.is_scheduled(twin) {
+            left_out("the twin reports it, or a newer one, as scheduled");
             return Ok(());
         }
         let downlink: Downlink = desired.downlink(twin).map_err(Error::Malformed)?;
-        let may_be_queued = attempt != Try::First && downlink.operation == QueueOperation::Push;
-        if may_be_queued && self.api.is_queued(ids, &downlink.correlation_id, deadline).await? {
-            return Ok(());
+        if attempt != Try::First {
+            let queue = self.api.queue(ids, deadline).await?;
+            let is_queued = queue.contains(&downlink.correlation_id);
+            let would_wipe = downlink.operation == QueueOperation::Replace && desired.is_overtaken_in(&queue);
+            if is_queued || would_wipe {
+                left_out(if is_queued { "it is in the queue already" } else { "a newer one is in the queue" });
+                return Ok(());
+            }
         }
         match self.api.enqueue(ids, &downlink, deadline).await? {
             Enqueued::Done => Ok(()),
@@ -174,8 +236,17 @@ pub(crate) fn read(event: &HubEvent, ids: &EndDeviceIds, twin: &Value) -> Result
 
 /// Whether the tags an event brings are those of the twin still. If not, a newer event brings those.
 fn is_current(patch: &Value, twin: &Value) -> bool {
-    let now = &twin["tags"]["lorawan"];
-    patch.as_object().is_some_and(|patch| patch.iter().all(|(name, value)| *value == now[name.as_str()]))
+    is_merged(patch, &twin["tags"]["lorawan"])
+}
+
+/// Whether merging a patch would change nothing.
+fn is_merged(patch: &Value, now: &Value) -> bool {
+    match (patch, now) {
+        (Value::Object(patch), Value::Object(now)) => {
+            patch.iter().all(|(name, value)| is_merged(value, now.get(name).unwrap_or(&Value::Null)))
+        }
+        (patch, now) => patch == now,
+    }
 }
 
 #[cfg(test)]
@@ -197,7 +268,7 @@ mod tests {
     #[test]
     fn only_deletions_lorawan_tags_and_downlinks_concern_the_things_stack() {
         let tags = json!({"tags": {"lorawan": {"devEui": "70B3"}, "site": "roof"}});
-        let change = Change { tags: Some(json!({"devEui": "70B3"})), downlink: None };
+        let change = Change { tags: Some(json!({"devEui": "70B3"})), is_copied: false, downlink: None };
         let expected = Request::Change(Box::new(change));
         for operation in [Operation::Created, Operation::TwinUpdated, Operation::TwinReplaced] {
             assert_eq!(request(operation, &tags).as_ref(), Some(&expected));
@@ -210,17 +281,30 @@ mod tests {
                 assert_eq!(request(operation, &nothing), None, "{nothing}");
             }
         }
-        assert_eq!(request(Operation::Deleted, &tags), Some(Request::Deletion));
+        let deletion = |refused| Some(Request::Deletion { refused });
+        assert_eq!(request(Operation::Deleted, &tags), deletion(None));
+        let status = |status: Value| json!({"tags": {"lorawan": {"devEui": "70B3"}, "lorawanStatus": status}});
+        let refused_later = json!({"state": "refused", "applied": "key:a"});
+        assert_eq!(request(Operation::Deleted, &status(refused_later)), deletion(None));
+        let refused = Some(json!({"devEui": "70B3"}));
+        assert_eq!(request(Operation::Deleted, &status(json!({"state": "refused"}))), deletion(refused));
+        let copied = request(Operation::Created, &status(json!({"state": "registered", "applied": "key:a"})));
+        assert!(matches!(copied, Some(Request::Change(change)) if change.is_copied));
     }
 
     #[test]
     fn tags_that_were_changed_again_are_not_current() {
-        let twin = json!({"tags": {"lorawan": {"devEui": "70B3", "frequencyPlanId": "US"}}});
+        let version_ids = json!({"brandId": "acme", "firmwareVersion": "1.3"});
+        let twin = json!({"tags": {"lorawan": {"devEui": "70B3", "frequencyPlanId": "US", "versionIdentifiers": version_ids}}});
         for (patch, expected) in [
             (json!({"devEui": "70B3"}), true),
             (json!({"devEui": "70B3", "name": null}), true),
             (json!({"devEui": "70B4"}), false),
             (json!({"frequencyPlanId": null}), false),
+            (json!({"versionIdentifiers": {"firmwareVersion": "1.3"}}), true),
+            (json!({"versionIdentifiers": {"firmwareVersion": "1.3", "bandId": null}}), true),
+            (json!({"versionIdentifiers": {"firmwareVersion": "1.2"}}), false),
+            (json!({"versionIdentifiers": {"brandId": null}}), false),
         ] {
             assert_eq!(is_current(&patch, &twin), expected, "{patch}");
         }

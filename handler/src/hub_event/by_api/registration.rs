@@ -56,10 +56,18 @@ impl ByApi<'_> {
                 Err(error) if error.is_transient() => return followed.map(drop),
                 Err(error) => status::refused(error, now()),
             };
-            match self.app.iot_hub.write_tags(device_id, &status, twin["etag"].as_str(), deadline).await? {
-                TagsWritten::Done => return followed.map(drop),
-                TagsWritten::NoDevice => return self.forget(ids, deadline).await,
-                TagsWritten::TwinChanged => {}
+            match self.app.iot_hub.write_tags(device_id, &status, twin["etag"].as_str(), deadline).await {
+                Ok(TagsWritten::Done) => return followed.map(drop),
+                // What was not registered here is somebody else's, if it is there at all.
+                Ok(TagsWritten::NoDevice) if followed.is_err() => return Ok(()),
+                Ok(TagsWritten::NoDevice) => return self.forget(ids, deadline).await,
+                Ok(TagsWritten::TwinChanged) => {}
+                Err(error) if error.is_transient() => return Err(error),
+                // The twin is full, say. What has become of the tags is more important.
+                Err(error) => {
+                    tracing::warn!(device_id = device_id.as_str(), "tags.lorawanStatus not written: {error}");
+                    return followed.map(drop);
+                }
             }
             let Some(changed) = self.app.iot_hub.twin(device_id, deadline).await? else {
                 return self.forget(ids, deadline).await;
@@ -148,10 +156,16 @@ impl ByApi<'_> {
     /// Creates a device, or rolls forward what another try has begun: what the tags say, and what has changed besides
     /// because they say it no more. A refusal takes back what this try has begun.
     async fn create(&self, device: &EndDevice, changed: &[Field], deadline: Instant) -> Result<(), Error> {
-        let fields = device.given_and(changed);
+        let mut fields = device.given_and(changed);
         let creation = self.api.create(device, deadline).await?;
         if creation == Creation::Existed {
             self.api.change(Server::Identity, device, &fields, deadline).await?;
+            // Formatters that somebody has chosen in the Console are not the tags' business.
+            if self.api.is_registered(Server::Application, device, deadline).await?
+                && !changed.contains(&Field::VersionIds)
+            {
+                fields.retain(|field| *field != Field::Formatters);
+            }
         }
         for server in FURTHER_SERVERS {
             let Err(error) = self.api.register(server, device, &fields, deadline).await else { continue };

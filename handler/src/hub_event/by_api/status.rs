@@ -41,6 +41,12 @@ pub(super) fn remembered(twin: &Value) -> Remembered {
     Remembered { is_registered: is_registered && applied.is_some(), is_refused, applied }
 }
 
+/// Whether a device's tags were refused from the beginning. One that was registered once remembers what was applied.
+pub(super) fn was_never_registered(twin: &Value) -> bool {
+    let status = &twin["tags"]["lorawanStatus"];
+    status["state"] == "refused" && status["applied"].is_null()
+}
+
 /// The tags that say that the device is registered as its tags are.
 pub(super) fn registered(applied: &Applied, remarks: &[String], now: OffsetDateTime) -> Value {
     let reason = (!remarks.is_empty()).then(|| format!("ignored: {}", remarks.join("; ")));

@@ -42,29 +42,41 @@ impl Api {
 
     /// Whether the device that has this id is the one we mean.
     async fn check_euis(&self, device: &EndDevice, deadline: Instant) -> Result<(), Error> {
-        let path = format!("{}?field_mask=ids", path(&device.ids));
-        let call = Call { server: Server::Identity, method: Method::GET, path, body: None };
-        let found = match self.call(call, deadline).await? {
-            Answer::Done(found) => found,
-            Answer::Refused(error) if error.status == 404 => {
-                let what = format!("{} was there and is gone", device.ids);
-                return Err(unavailable(what, Retry::Soon));
-            }
-            Answer::Refused(error) => return Err(refused(Server::Identity, &error)),
-        };
-        let eui = |name: &str| found["ids"][name].as_str().unwrap_or("none").to_ascii_uppercase();
-        let (dev_eui, join_eui) = (eui("dev_eui"), eui("join_eui"));
-        if (&dev_eui, &join_eui) == (&device.dev_eui, &device.join_eui) {
-            return Ok(());
+        match self.euis(&device.ids, deadline).await? {
+            Some((dev_eui, join_eui)) if (&dev_eui, &join_eui) == (&device.dev_eui, &device.join_eui) => Ok(()),
+            Some((dev_eui, join_eui)) => Err(Error::Refused {
+                peer: Peer::Tts,
+                what: format!(
+                    "found {} with DevEUI {dev_eui} and JoinEUI {join_eui}, expected {} and {}; EUIs cannot be changed: \
+                     delete the device, or give this one another id",
+                    device.ids, device.dev_eui, device.join_eui
+                ),
+            }),
+            None => Err(unavailable(format!("{} was there and is gone", device.ids), Retry::Soon)),
         }
-        Err(Error::Refused {
-            peer: Peer::Tts,
-            what: format!(
-                "found {} with DevEUI {dev_eui} and JoinEUI {join_eui}, expected {} and {}; EUIs cannot be changed: delete \
-                 the device, or give this one another id",
-                device.ids, device.dev_eui, device.join_eui
-            ),
-        })
+    }
+
+    /// Whether the Identity Server has another device under this one's id.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if it does not say.
+    pub async fn has_another(&self, device: &EndDevice, deadline: Instant) -> Result<bool, Error> {
+        let euis = self.euis(&device.ids, deadline).await?;
+        Ok(euis.is_some_and(|euis| euis != (device.dev_eui.clone(), device.join_eui.clone())))
+    }
+
+    /// DevEUI and JoinEUI of the device that has this id.
+    async fn euis(&self, ids: &EndDeviceIds, deadline: Instant) -> Result<Option<(String, String)>, Error> {
+        let path = format!("{}?field_mask=ids", path(ids));
+        let call = Call { server: Server::Identity, method: Method::GET, path, body: None };
+        match self.call(call, deadline).await? {
+            Answer::Done(found) => {
+                let eui = |name: &str| found["ids"][name].as_str().unwrap_or("none").to_ascii_uppercase();
+                Ok(Some((eui("dev_eui"), eui("join_eui"))))
+            }
+            Answer::Refused(error) if error.status == 404 => Ok(None),
+            Answer::Refused(error) => Err(refused(Server::Identity, &error)),
+        }
     }
 
     /// Registers a device at one of the other servers, or writes these fields anew there.
@@ -80,6 +92,19 @@ impl Api {
     ) -> Result<(), Error> {
         let body = device.registration(server, self.host(), fields);
         self.put(server, device, &body, deadline).await
+    }
+
+    /// Whether a server has the device.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if it does not say.
+    pub async fn is_registered(&self, server: Server, device: &EndDevice, deadline: Instant) -> Result<bool, Error> {
+        let call = Call { server, method: Method::GET, path: path(&device.ids), body: None };
+        match self.call(call, deadline).await? {
+            Answer::Done(_) => Ok(true),
+            Answer::Refused(error) if error.status == 404 => Ok(false),
+            Answer::Refused(error) => Err(refused(server, &error)),
+        }
     }
 
     /// Writes just these fields at a server; no call if it holds none of them.

@@ -115,7 +115,7 @@ impl Api {
             Operation::Replace => "replace",
         };
         let body = json!({"downlinks": [downlink.to_json()]});
-        let path = format!("{}/{operation}", queue(ids));
+        let path = format!("{}/{operation}", path(ids));
         let call = Call { server: Server::Application, method: Method::POST, path, body: Some(&body) };
         let error = match self.call(call, deadline).await? {
             Answer::Done(_) => return Ok(Enqueued::Done),
@@ -132,12 +132,12 @@ impl Api {
         Err(Error::Refused { peer: Peer::Tts, what: format!("{what}{advice}") })
     }
 
-    /// Whether a downlink with this correlation id is in a device's queue. One that has been sent is not, nor is one of a
-    /// device that does not exist.
+    /// The correlation ids of all downlinks in a device's queue. Those that have been sent are not there, nor is there a
+    /// queue of a device that does not exist.
     ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue).
-    pub async fn is_queued(&self, ids: &EndDeviceIds, correlation_id: &str, deadline: Instant) -> Result<bool, Error> {
+    pub async fn queue(&self, ids: &EndDeviceIds, deadline: Instant) -> Result<Vec<String>, Error> {
         #[derive(Default, Deserialize)]
         #[serde(default)]
         struct Queue {
@@ -148,22 +148,22 @@ impl Api {
         struct Queued {
             correlation_ids: Vec<String>,
         }
-        let call = Call { server: Server::Application, method: Method::GET, path: queue(ids), body: None };
+        let call = Call { server: Server::Application, method: Method::GET, path: path(ids), body: None };
         match self.call(call, deadline).await? {
             Answer::Done(queue) => {
                 let Queue { downlinks } = serde_json::from_value(queue).map_err(|reason| {
                     let name = Server::Application.name();
                     unavailable(format!("{name}: found no downlink queue in its answer: {reason}"), Retry::Soon)
                 })?;
-                Ok(downlinks.iter().any(|downlink| downlink.correlation_ids.iter().any(|id| id == correlation_id)))
+                Ok(downlinks.into_iter().flat_map(|downlink| downlink.correlation_ids).collect())
             }
             // What is wrong will show when the downlink is pushed.
-            Answer::Refused(_) => Ok(false),
+            Answer::Refused(_) => Ok(Vec::new()),
         }
     }
 }
 
-fn queue(ids: &EndDeviceIds) -> String {
+fn path(ids: &EndDeviceIds) -> String {
     format!("/applications/{}/devices/{}/down", ids.application_id(), ids.device_id())
 }
 

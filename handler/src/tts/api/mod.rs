@@ -21,6 +21,8 @@ use crate::http::{error_body, transport_failure};
 use crate::record::PeerRecord;
 use crate::secret::Secret;
 
+pub(super) use self::pace::retry_after;
+
 pub use devices::Creation;
 pub use downlink::{ClassBC, Downlink, Enqueued, Gateway, Operation, Payload};
 pub use end_device::{EndDevice, Field, VersionIds};

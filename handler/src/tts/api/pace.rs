@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use tokio::time::{Instant, sleep_until};
 
-use crate::error::{Error, Peer, Retry};
+use crate::error::{Error, Peer};
 
 /// How long a refused request waits that is not told how long.
 const UNTOLD: Duration = Duration::from_secs(1);
@@ -25,13 +25,12 @@ impl Pace {
     /// Waits until a request may go.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if that is after `deadline`.
+    /// [`Error::NotAsked`] if that is after `deadline`.
     pub(super) async fn wait(&self, deadline: Instant) -> Result<(), Error> {
         while let Some(at) = self.held_until() {
             if at > deadline {
                 let what = "its rate limit leaves no request within the time there is".to_owned();
-                let retry = Retry::After(at - Instant::now());
-                return Err(Error::Unavailable { peer: Peer::Tts, what, retry });
+                return Err(Error::NotAsked { peer: Peer::Tts, what, wait: at - Instant::now() });
             }
             // Those who waited for the same moment do not all go at once.
             sleep_until(at + Duration::from_millis(fastrand::u64(0..50))).await;
@@ -66,7 +65,7 @@ impl Pace {
 }
 
 /// Seconds until the next request is allowed; this API has its own header instead of `Retry-After`.
-pub(super) fn retry_after(headers: &HeaderMap) -> Duration {
+pub(in crate::tts) fn retry_after(headers: &HeaderMap) -> Duration {
     let seconds = headers.get("X-Rate-Limit-Retry").and_then(|value| value.to_str().ok()?.parse().ok());
-    seconds.map_or(UNTOLD, Duration::from_secs)
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(UNTOLD)
 }

@@ -195,7 +195,7 @@ fn correlation_id_from(message: &Message<'_>) -> Option<String> {
 }
 
 /// RFC 3339 as the hub takes it: in UTC with `Z` and at most seven fraction digits. `None` if it is no time.
-fn creation_time_from(received_at: &str) -> Option<String> {
+pub(super) fn creation_time_from(received_at: &str) -> Option<String> {
     let at = OffsetDateTime::parse(received_at, &Rfc3339).ok()?.checked_to_offset(time::UtcOffset::UTC)?;
     let at = at.replace_nanosecond(at.nanosecond() / 100 * 100).ok()?;
     at.format(&Rfc3339).ok()

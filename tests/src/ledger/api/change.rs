@@ -130,9 +130,10 @@ impl Change {
     }
 
     fn has_own_euis(&self) -> bool {
-        match self.kind {
-            ChangeKind::Create { has_own_euis, .. } => has_own_euis,
-            _ => self.number.is_multiple_of(2),
+        if let ChangeKind::Create { has_own_euis, .. } = self.kind {
+            has_own_euis
+        } else {
+            self.number.is_multiple_of(2)
         }
     }
 
@@ -152,7 +153,11 @@ impl Change {
         let (is_tagged, has_downlink) = match self.kind {
             ChangeKind::Create { is_tagged, has_downlink, .. } => (is_tagged, has_downlink),
             ChangeKind::Downlink(_) | ChangeKind::TagAndDownlink => (true, true),
-            _ => (true, false),
+            ChangeKind::NoDownlink
+            | ChangeKind::Desired
+            | ChangeKind::Tags(_)
+            | ChangeKind::WrongTag(_)
+            | ChangeKind::Delete => (true, false),
         };
         let mut twin = json!({"tags": {"site": self.number}, "properties": {"desired": {"interval": self.number}}});
         if is_tagged {

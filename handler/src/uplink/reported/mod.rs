@@ -1,0 +1,193 @@
+//! What a message says about its device becomes reported properties of the device's twin; pure.
+//!
+//! | message | reported properties | their time |
+//! |---|---|---|
+//! | `uplink_message` | `decodedPayload`, `lorawan` (radio state, a switch of its own) | `lastSeenAt` |
+//! | `join_accept` | | `joinedAt` |
+//! | `location_solved` | `location` | `locationAt` |
+//! | `service_data` | `serviceData` | `serviceDataAt` |
+//! | `downlink_queued`, `_sent`, `_ack`, `_nack`, `_failed` of a desired property | `downlink` | `downlink.at` |
+//!
+//! Each time only moves forwards, and what it belongs to with it.
+
+mod fate;
+mod radio;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+use self::fate::fate_from;
+use self::radio::radio_from;
+use super::mapping::creation_time_from;
+use crate::iot_hub::legal::{Legal, legal};
+use crate::tts::Message;
+
+/// A message older than this may have been overtaken by another one.
+const FRESH: Duration = Duration::seconds(30);
+
+/// Times by which one update is newer than another, wherever one of them is.
+pub(super) const TIMES: [&str; 5] = ["/lastSeenAt", "/joinedAt", "/locationAt", "/serviceDataAt", "/downlink/at"];
+
+/// Longest list of changes: `lorawan` holds 4 KB, the radio state included.
+const LIST_BYTES: usize = 2_000;
+
+/// How a message's values get into the twin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// Whether `lorawan` holds the radio state.
+    pub(crate) has_radio_state: bool,
+    /// Whether values that a decoded payload does not have any more leave the twin.
+    pub(crate) replaces_decoded_payload: bool,
+}
+
+/// One update of reported properties. It is what a queue keeps of it, too.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub(crate) struct Reported {
+    /// A merge patch.
+    pub(crate) patch: Value,
+    /// Whether the whole of `decodedPayload` is to be replaced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) replaces_decoded_payload: bool,
+}
+
+/// The update a message asks for; `None` if its type says nothing about a twin, or its time is not known.
+pub(crate) fn reported_from(message: &Message<'_>, rules: Rules) -> Option<Reported> {
+    let at = message.received_at.as_deref().and_then(creation_time_from)?;
+    let mut properties = Map::new();
+    let mut changes = Vec::new();
+    let mut add = |name: &str, value: &Value| {
+        let Legal { value, changes: changed } = legal(name, value);
+        changes.extend(changed);
+        properties.insert(name.to_owned(), value);
+    };
+    match message.message_type.as_ref() {
+        "uplink_message" => {
+            add("lastSeenAt", &at.into());
+            if let Some(decoded) = member(message.payload()?, "decoded_payload").filter(Value::is_object) {
+                add("decodedPayload", &decoded);
+            }
+            if let Some(radio) = radio_from(message).filter(|_| rules.has_radio_state) {
+                add("lorawan", &radio);
+            }
+        }
+        "join_accept" => add("joinedAt", &at.into()),
+        "location_solved" => {
+            add("location", &member(message.payload()?, "location").filter(Value::is_object)?);
+            add("locationAt", &at.into());
+        }
+        "service_data" => {
+            add("serviceData", &serde_json::from_str(message.payload()?.get()).ok()?);
+            add("serviceDataAt", &at.into());
+        }
+        _ => add("downlink", &fate_from(message, &at)?),
+    }
+    // Every uplink takes the list of an earlier message away.
+    if message.message_type == "uplink_message" || !changes.is_empty() {
+        say(&mut properties, changes);
+    }
+    let replaces_decoded_payload = rules.replaces_decoded_payload && properties.contains_key("decodedPayload");
+    Some(Reported { patch: properties.into(), replaces_decoded_payload })
+}
+
+/// Lists what had to be changed in `lorawan.sanitized`, as much of it as there is room for.
+fn say(properties: &mut Map<String, Value>, mut changes: Vec<String>) {
+    let mut room = LIST_BYTES;
+    let mut fits = |change: &String| room.checked_sub(change.len()).map(|left| room = left).is_some();
+    let listed = changes.iter().take_while(|change| fits(change)).count();
+    let left = changes.len() - listed;
+    changes.truncate(listed);
+    if left > 0 {
+        changes.push(format!("and {left} more"));
+    }
+    let list = if changes.is_empty() { Value::Null } else { json!(changes) };
+    let lorawan = properties.entry("lorawan").or_insert_with(|| json!({}));
+    if let Some(lorawan) = lorawan.as_object_mut() {
+        lorawan.insert("sanitized".to_owned(), list);
+    }
+}
+
+fn member(payload: &RawValue, name: &str) -> Option<Value> {
+    let mut members: Map<String, Value> = serde_json::from_str(payload.get()).ok()?;
+    members.shift_remove(name)
+}
+
+impl Reported {
+    /// Whether the present properties have to be read first: the message may have been overtaken, or what is written
+    /// depends on them.
+    pub(crate) fn depends_on_the_present(&self, now: OffsetDateTime) -> bool {
+        let is_fresh = self.time().is_some_and(|(_, at)| now - at < FRESH);
+        self.replaces_decoded_payload || self.patch.get("downlink").is_some() || !is_fresh
+    }
+
+    /// Everything but the time, which every update moves on.
+    pub(crate) fn without_its_time(&self) -> Value {
+        let mut patch = self.patch.clone();
+        for path in TIMES {
+            if let Some(time) = patch.pointer_mut(path) {
+                *time = Value::Null;
+            }
+        }
+        patch
+    }
+
+    /// Whether a decoded payload was to be merged.
+    pub(crate) fn may_replace_the_decoded_payload(&self) -> bool {
+        !self.replaces_decoded_payload && self.patch.get("decodedPayload").is_some()
+    }
+
+    /// The same update, with a decoded payload that takes the place of the present one, and says so.
+    pub(crate) fn replacing_the_decoded_payload(&self) -> Self {
+        let mut patch = self.patch.clone();
+        let change = json!("decodedPayload: replaced, because it was not taken beside what was there");
+        match patch["lorawan"]["sanitized"].as_array_mut() {
+            Some(changes) => changes.insert(0, change),
+            None => patch["lorawan"]["sanitized"] = json!([change]),
+        }
+        Self { patch, replaces_decoded_payload: true }
+    }
+
+    /// What is to be written beside what is in the twin; `None` if that is newer.
+    pub(crate) fn beside(&self, twin: &Value) -> Option<Value> {
+        let (path, own) = self.time()?;
+        let present = &twin["reported"];
+        if fate::is_overtaken(&self.patch["downlink"], &present["downlink"], &twin["desired"]["$version"]) {
+            return None;
+        }
+        let is_of_one_downlink =
+            path != "/downlink/at" || self.patch["downlink"]["desiredVersion"] == present["downlink"]["desiredVersion"];
+        if is_of_one_downlink && time_at(present, path).is_some_and(|there| there > own) {
+            return None;
+        }
+        let mut patch = self.patch.clone();
+        if self.replaces_decoded_payload {
+            take_away(&mut patch["decodedPayload"], &present["decodedPayload"]);
+        }
+        Some(patch)
+    }
+
+    /// By which it is newer or older than another one, and where that is.
+    pub(super) fn time(&self) -> Option<(&'static str, OffsetDateTime)> {
+        TIMES.into_iter().find_map(|path| Some((path, time_at(&self.patch, path)?)))
+    }
+}
+
+fn time_at(properties: &Value, path: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(properties.pointer(path)?.as_str()?, &Rfc3339).ok()
+}
+
+/// Adds a `null` for every member that is there and not in the new value.
+fn take_away(new: &mut Value, present: &Value) {
+    let (Some(new), Some(present)) = (new.as_object_mut(), present.as_object()) else { return };
+    for (name, present) in present {
+        match new.get_mut(name) {
+            Some(member) => take_away(member, present),
+            None => drop(new.insert(name.clone(), Value::Null)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
