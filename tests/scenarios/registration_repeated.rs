@@ -69,6 +69,17 @@ async fn a_device_created_anew_is_whole_although_its_old_deletion_was_cut_short(
 }
 
 #[tokio::test]
+async fn a_device_created_anew_whose_change_waits_is_not_deleted_late() {
+    let system = with_sensor().await;
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    system.iot_hub.patch_twin("sensor-1", json!({"tags": {"lorawanStatus": {"state": "waiting"}}})).unwrap();
+    park(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
+    nothing_is_parked(&system).await;
+    assert!(registered(&system).await.has_session, "it is still the device that has joined");
+    lorawan_status(&system, "sensor-1", "registered").await;
+}
+
+#[tokio::test]
 async fn a_late_registration_cut_short_after_the_deletion_leaves_nothing_behind() {
     let system = with_sensor().await;
     let identity = registered(&system).await.at(Server::Identity).unwrap().clone();

@@ -6,9 +6,11 @@
 
 mod applied;
 mod batch;
+mod deletion;
 mod downlink;
 mod late;
 mod registration;
+mod schedule;
 mod status;
 mod tags;
 mod versions;
@@ -18,13 +20,11 @@ use tokio::time::Instant;
 
 use self::downlink::DesiredDownlink;
 use self::registration::{Trust, lorawan_tags};
-use self::tags::end_device_from;
 use crate::app::{App, now};
-use crate::error::{Error, Peer};
+use crate::error::Error;
 use crate::iot_hub::DeviceId;
 use crate::iot_hub::event::{HubEvent, Operation};
-use crate::settings::OnDeviceDeletion;
-use crate::tts::api::{Api, Downlink, Enqueued, Operation as QueueOperation};
+use crate::tts::api::Api;
 use crate::tts::id::EndDeviceIds;
 
 /// Carries out events through the API.
@@ -144,76 +144,6 @@ impl ByApi<'_> {
         let written = self.app.iot_hub.write_tags(device_id, &status::waiting(reason, now()), None, deadline).await;
         if let Err(reason) = written {
             tracing::debug!(device_id = device_id.as_str(), "tags.lorawanStatus not written: {reason}");
-        }
-    }
-
-    /// Whether the device under this id can have been made from these tags.
-    async fn may_be_ours(&self, ids: &EndDeviceIds, tags: &Value, deadline: Instant) -> Result<bool, Error> {
-        match tags.as_object().map(|tags| end_device_from(ids.clone(), tags)) {
-            Some(Ok(described)) => Ok(!self.api.has_another(&described.device, deadline).await?),
-            Some(Err(_)) | None => Ok(false),
-        }
-    }
-
-    /// Deletes the device, unless the settings say to keep it. One created anew in the meantime, whose creation may have
-    /// been handled before, is registered again.
-    async fn delete(
-        &self,
-        ids: &EndDeviceIds,
-        device_id: &DeviceId,
-        attempt: Try,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        if self.app.settings.tts_on_device_deletion == OnDeviceDeletion::Keep {
-            return Ok(());
-        }
-        if attempt != Try::First {
-            let twin = self.app.iot_hub.twin(device_id, deadline).await?;
-            if let Some(twin) = twin.filter(|twin| status::remembered(twin).is_registered) {
-                // An earlier try may have deleted it at some servers, but its session need not go with it.
-                tracing::info!(device_id = device_id.as_str(), "late deletion: the device has been created anew");
-                return self.follow_tags(ids, device_id, twin, Trust::Applied, deadline).await;
-            }
-        }
-        self.api.delete(ids, deadline).await?;
-        match self.app.iot_hub.twin(device_id, deadline).await? {
-            Some(twin) => self.follow_tags(ids, device_id, twin, Trust::Nothing, deadline).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Puts a downlink into the device's queue, once for each `$version`: not if the twin reports it as scheduled, and a
-    /// push that may have been made before not if it is in the queue still. What remains is a push whose answer was lost and
-    /// which was sent before the event came again.
-    async fn schedule(
-        &self,
-        ids: &EndDeviceIds,
-        desired: &DesiredDownlink,
-        twin: &Value,
-        attempt: Try,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let left_out =
-            |why: &str| tracing::info!(device_id = %ids, version = desired.version, "downlink left out: {why}");
-        if desired.is_scheduled(twin) {
-            left_out("the twin reports it, or a newer one, as scheduled");
-            return Ok(());
-        }
-        let downlink: Downlink = desired.downlink(twin).map_err(Error::Malformed)?;
-        if attempt != Try::First {
-            let queue = self.api.queue(ids, deadline).await?;
-            let is_queued = queue.contains(&downlink.correlation_id);
-            let would_wipe = downlink.operation == QueueOperation::Replace && desired.is_overtaken_in(&queue);
-            if is_queued || would_wipe {
-                left_out(if is_queued { "it is in the queue already" } else { "a newer one is in the queue" });
-                return Ok(());
-            }
-        }
-        match self.api.enqueue(ids, &downlink, deadline).await? {
-            Enqueued::Done => Ok(()),
-            // Its registration may be under way, or wait for something.
-            Enqueued::NoDevice(what) if lorawan_tags(twin).is_some() => Err(Error::NotYet { peer: Peer::Tts, what }),
-            Enqueued::NoDevice(what) => Err(Error::Refused { peer: Peer::Tts, what }),
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct Event {
     pub(super) accepted: u32,
     /// Whether The Things Stack has its downlink, or has sent it.
     pub(super) is_delivered: bool,
-    /// Whether the device has taken its downlink.
+    /// Whether the device has taken its downlink, or a newer one has replaced it.
     pub(super) is_taken: bool,
 }
 

@@ -63,8 +63,12 @@ impl Run {
         self.account.accepted(7, &downlink, &accepted).wrong.map(|(kind, _)| kind)
     }
 
+    fn tag(&mut self) {
+        self.send("updateTwin", &json!({"tags": {"lorawan": {"devEui": "70B3D57ED0000001"}}}));
+    }
+
     fn fates(&mut self, held: &Held) -> Vec<Fate> {
-        let both = HashMap::from([(7, BothSides { twin: Some(json!({"tags": {}})), device: None })]);
+        let both = HashMap::from([(7, BothSides { twin: Some(json!({"tags": {"site": 1}})), device: None })]);
         self.account.reckon(&both, held).0
     }
 }
@@ -122,12 +126,13 @@ fn a_deletion_excuses_only_what_was_not_handled_before() {
 fn what_an_older_replacement_or_a_late_deletion_takes_from_the_queue_must_come_again() {
     for is_replaced in [true, false] {
         let mut run = Run::new();
+        run.tag();
         let (first, second) = (run.want(), run.want());
         assert_eq!((run.push(first, &[]), run.push(second, &[first])), (None, None));
         if is_replaced {
             run.accept(first, &[first, second], true);
         } else {
-            run.account.taken(&json!({"frm_payload": "AAAAAQ=="}));
+            run.account.taken(&json!({"frm_payload": "AAAAAg=="}));
             run.account.queue_gone(7);
         }
         let fates = run.fates(&Held::default());
