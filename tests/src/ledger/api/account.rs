@@ -158,6 +158,11 @@ impl Account {
         Some(event.asks.device)
     }
 
+    /// The device of an event.
+    pub(in crate::ledger) fn device_of(&self, number: u32) -> Option<u32> {
+        self.log.get(number as usize).map(|event| event.asks.device)
+    }
+
     /// The devices there have been.
     pub(in crate::ledger) fn devices(&self) -> Vec<u32> {
         self.devices.keys().copied().collect()

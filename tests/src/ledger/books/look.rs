@@ -44,6 +44,12 @@ impl Books {
         }
     }
 
+    /// The device of a hub event that goes to the ordinary API.
+    pub(in crate::ledger) fn device_of(&self, subject: Subject) -> Option<u32> {
+        let Subject::HubEvent(number) = subject else { return None };
+        self.pages().api.device_of(number)
+    }
+
     /// An item goes into a queue.
     pub(super) fn queued(&self, subject: Subject, queue: Queue) {
         let Subject::HubEvent(number) = subject else { return self.note(subject, What::Queued(queue)) };
