@@ -110,6 +110,29 @@ async fn a_downlink_does_not_go_with_the_old_registration_of_a_device_created_an
 }
 
 #[tokio::test]
+async fn a_downlink_for_a_device_that_was_deleted_does_not_go_to_the_one_created_anew() {
+    let system = with_sensor().await;
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    // While a change fails, all the others become one batch.
+    system.tts.inject(Fault::always(Effect::Unauthenticated));
+    tag(&system, "sensor-1", &json!({"name": "Cellar"}));
+    asked(&system, "PUT", "/applications/plant-a/devices/sensor-1", 1).await;
+    let desired = |frame: &str| json!({"rawDownlink": {"fPort": 15, "framePayload": frame}});
+    system.iot_hub.patch_twin("sensor-1", json!({"properties": {"desired": desired("01")}})).unwrap();
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    let twin = json!({"tags": {"lorawan": lorawan_tags()}, "properties": {"desired": desired("02")}});
+    system.iot_hub.create_device_with_twin("sensor-1", twin).unwrap();
+    system.tts.clear_faults();
+    all_events_handled(&system).await;
+    registered(&system).await;
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    nothing_is_parked(&system).await;
+    let requests = system.tts.requests();
+    let pushed = requests.iter().filter(|request| request.path.ends_with("/down/push") && request.status == 200);
+    assert_eq!(pushed.count(), 1);
+}
+
+#[tokio::test]
 async fn a_downlink_that_waits_does_not_have_its_device_written_again_and_again() {
     let system = system().await;
     let desired = json!({"rawDownlink": {"fPort": 15, "framePayload": "01"}});

@@ -14,6 +14,7 @@ use super::downlink::DesiredDownlink;
 use super::{ByApi, Failure, Request, Try};
 use crate::error::Error;
 use crate::iot_hub::DeviceId;
+use crate::iot_hub::event::Operation;
 
 /// Devices at a time. Each has one request under way.
 const SIDE_BY_SIDE: usize = 8;
@@ -54,7 +55,12 @@ impl ByApi<'_> {
         is_to_be_parked: bool,
         deadline: Instant,
     ) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(events.len());
+        let (pointless, events) = before_its_deletion(events);
+        let done = |(position, candidate): (usize, Candidate)| {
+            candidate.place.into_iter().for_each(|place| submitted.note(place));
+            (position, None)
+        };
+        let mut outcomes: Vec<_> = pointless.into_iter().map(done).collect();
         let mut stopped_by: Option<Error> = None;
         // A later downlink would overtake one that is set aside, which comes again if the batch does.
         let mut downlinks_wait: Option<Error> = None;
@@ -64,21 +70,17 @@ impl ByApi<'_> {
                 Some(error) => Err(error.clone()),
                 None => self.deliver_one(&candidate, is_to_be_parked, deadline).await,
             };
-            let outcome = match result {
-                Ok(()) => {
-                    candidate.place.into_iter().for_each(|place| submitted.note(place));
-                    None
-                }
+            outcomes.push(match result {
+                Ok(()) => done((position, candidate)),
                 Err(error) => {
                     if error.is_about_one_device() {
                         downlinks_wait.get_or_insert_with(|| error.clone());
                     } else if error.is_transient() {
                         stopped_by.get_or_insert_with(|| error.clone());
                     }
-                    Some((candidate, error))
+                    (position, Some((candidate, error)))
                 }
-            };
-            outcomes.push((position, outcome));
+            });
         }
         outcomes
     }
@@ -95,6 +97,14 @@ impl ByApi<'_> {
         }
         result.map_err(|failure| failure.error)
     }
+}
+
+/// A device's events before its last deletion, and the rest. The former are of a device that is gone: one that has its id
+/// now must not get what was meant for it.
+fn before_its_deletion(mut events: Vec<(usize, Candidate)>) -> (Vec<(usize, Candidate)>, Vec<(usize, Candidate)>) {
+    let is_deletion = |(_, candidate): &(usize, Candidate)| candidate.event.operation == Operation::Deleted;
+    let rest = events.split_off(events.iter().rposition(is_deletion).unwrap_or_default());
+    (events, rest)
 }
 
 /// The events of each device in order, with their positions in the batch.

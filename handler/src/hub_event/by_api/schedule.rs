@@ -28,6 +28,10 @@ impl ByApi<'_> {
             left_out("the twin reports it, or a newer one, as scheduled");
             return Ok(());
         }
+        if attempt != Try::First && desired.is_of_a_former_device(twin) {
+            left_out("it was meant for a device of this id that was deleted");
+            return Ok(());
+        }
         let downlink: Downlink = desired.downlink(twin).map_err(Error::Malformed)?;
         if attempt != Try::First {
             let queue = self.api.queue(ids, deadline).await?;

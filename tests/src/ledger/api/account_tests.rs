@@ -123,6 +123,17 @@ fn a_deletion_excuses_only_what_was_not_handled_before() {
 }
 
 #[test]
+fn what_was_wanted_of_a_device_before_it_had_tags_goes_with_the_queue_of_the_one_before_it() {
+    let mut run = Run::new();
+    let (untagged, ()) = (run.want(), run.tag());
+    let tagged = run.want();
+    assert_eq!((run.push(untagged, &[]), run.push(tagged, &[untagged])), (None, None));
+    run.account.queue_gone(7);
+    let fates = run.fates(&Held::default());
+    assert_eq!([untagged, tagged].map(|event| fates[event as usize]), [Fate::Delivered, Fate::Lost]);
+}
+
+#[test]
 fn what_an_older_replacement_or_a_late_deletion_takes_from_the_queue_must_come_again() {
     for is_replaced in [true, false] {
         let mut run = Run::new();

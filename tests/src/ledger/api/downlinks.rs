@@ -107,15 +107,13 @@ impl Account {
     }
 
     /// A device's queue is gone with its registration. What is of a device that the hub has deleted since is no loss, nor
-    /// what is of one without tags: it was never to be registered, and had the queue of one that had its id before.
+    /// what was wanted before it had tags: it was not to be registered then, and had the queue of one before it.
     pub(in crate::ledger) fn queue_gone(&mut self, device: u32) {
         let Some(device) = self.devices.get(&device).filter(|device| device.deleted_by.is_none()) else { return };
         let is_of_now = |event: &u32| self.log[*event as usize].incarnation == device.incarnation;
         let events: Vec<_> = device.events.iter().copied().filter(is_of_now).collect();
-        let is_tagged = events.iter().any(|event| self.log[*event as usize].asks.tags);
-        for event in events.into_iter().filter(|_| is_tagged) {
-            self.lose(event);
-        }
+        let tagged = events.into_iter().skip_while(|event| !self.log[*event as usize].asks.tags).collect::<Vec<_>>();
+        tagged.into_iter().for_each(|event| self.lose(event));
     }
 
     /// A replacement took these out of a queue. What is older had to give way, for good; what is newer must come again.
