@@ -19,6 +19,9 @@ use crate::iot_hub::event::Operation;
 /// Devices at a time. Each has one request under way.
 const SIDE_BY_SIDE: usize = 8;
 
+/// An event with its position in the batch.
+type Placed = (usize, Candidate);
+
 /// What became of the event at a position of the batch: `None` if it is delivered.
 type Outcome = (usize, Option<(Candidate, Error)>);
 
@@ -50,13 +53,13 @@ impl ByApi<'_> {
 
     async fn deliver_in_order(
         &self,
-        events: Vec<(usize, Candidate)>,
+        events: Vec<Placed>,
         submitted: &Submitted,
         is_to_be_parked: bool,
         deadline: Instant,
     ) -> Vec<Outcome> {
         let (pointless, events) = before_its_deletion(events);
-        let done = |(position, candidate): (usize, Candidate)| {
+        let done = |(position, candidate): Placed| {
             candidate.place.into_iter().for_each(|place| submitted.note(place));
             (position, None)
         };
@@ -101,15 +104,15 @@ impl ByApi<'_> {
 
 /// A device's events before its last deletion, and the rest. The former are of a device that is gone: one that has its id
 /// now must not get what was meant for it.
-fn before_its_deletion(mut events: Vec<(usize, Candidate)>) -> (Vec<(usize, Candidate)>, Vec<(usize, Candidate)>) {
-    let is_deletion = |(_, candidate): &(usize, Candidate)| candidate.event.operation == Operation::Deleted;
+fn before_its_deletion(mut events: Vec<Placed>) -> (Vec<Placed>, Vec<Placed>) {
+    let is_deletion = |(_, candidate): &Placed| candidate.event.operation == Operation::Deleted;
     let rest = events.split_off(events.iter().rposition(is_deletion).unwrap_or_default());
     (events, rest)
 }
 
 /// The events of each device in order, with their positions in the batch.
-fn by_device(candidates: Vec<Candidate>) -> Vec<Vec<(usize, Candidate)>> {
-    let mut devices: Vec<Vec<(usize, Candidate)>> = Vec::new();
+fn by_device(candidates: Vec<Candidate>) -> Vec<Vec<Placed>> {
+    let mut devices: Vec<Vec<Placed>> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     for (position, candidate) in candidates.into_iter().enumerate() {
         match places.get(&candidate.event.device_id) {
