@@ -22,6 +22,11 @@ fn small(delivery: Delivery, seed: u64) -> Options {
     }
 }
 
+/// Nothing goes wrong, and everything parked has its time.
+fn calm(delivery: Delivery) -> Options {
+    Options { calm: true, drain_limit: Duration::from_mins(1), ..small(delivery, 1) }
+}
+
 async fn everything_goes_wrong(delivery: Delivery, seed: u64) -> Report {
     let report = audited(small(delivery, seed)).await;
     assert!(report.balance.is_even(), "{report}");
@@ -47,9 +52,7 @@ async fn whatever_goes_wrong_devices_and_downlinks_are_what_the_hub_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_nothing_goes_wrong_everything_is_delivered_once() {
     for delivery in [Delivery::Package, Delivery::Api] {
-        let drain_limit = Duration::from_mins(1);
-        let calm = Options { uplinks: 300, events: 100, calm: true, drain_limit, ..small(delivery, 1) };
-        let report = audited(calm).await;
+        let report = audited(Options { uplinks: 300, events: 100, ..calm(delivery) }).await;
         let balance = &report.balance;
         assert!(balance.is_even() && report.is_drained, "{report}");
         // Downlinks of devices whose tags are refused go on waiting.
@@ -89,7 +92,7 @@ async fn lost(of: impl Fn(u32) -> Options) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_books_notice_a_downlink_and_a_registration_that_the_things_stack_loses() {
-    let calm = || Options { uplinks: 500, events: 100, devices: 5, calm: true, ..small(Delivery::Api, 1) };
+    let calm = || Options { uplinks: 500, events: 100, devices: 5, ..calm(Delivery::Api) };
     let text = lost(|device| Options { lose_downlinks_of: Some(device), ..calm() }).await;
     assert!(text.starts_with("seed 1: lost device ") && text.contains("is neither carried out nor kept"), "{text}");
     let text = lost(|device| Options { lose_registration_of: Some(device), ..calm() }).await;
