@@ -69,6 +69,17 @@ async fn a_device_created_anew_is_whole_although_its_old_deletion_was_cut_short(
 }
 
 #[tokio::test]
+async fn a_device_created_anew_whose_change_waits_is_not_deleted_late() {
+    let system = with_sensor().await;
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    system.iot_hub.patch_twin("sensor-1", json!({"tags": {"lorawanStatus": {"state": "waiting"}}})).unwrap();
+    park(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
+    nothing_is_parked(&system).await;
+    assert!(registered(&system).await.has_session, "it is still the device that has joined");
+    lorawan_status(&system, "sensor-1", "registered").await;
+}
+
+#[tokio::test]
 async fn a_late_registration_cut_short_after_the_deletion_leaves_nothing_behind() {
     let system = with_sensor().await;
     let identity = registered(&system).await.at(Server::Identity).unwrap().clone();
@@ -96,6 +107,40 @@ async fn a_downlink_does_not_go_with_the_old_registration_of_a_device_created_an
     park(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
     nothing_is_parked(&system).await;
     assert_eq!(system.tts.downlinks("plant-a", "sensor-1").len(), 1);
+}
+
+#[tokio::test]
+async fn a_downlink_for_a_device_that_was_deleted_does_not_go_to_the_one_created_anew() {
+    let system = with_sensor().await;
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    // While a change fails, all the others become one batch.
+    system.tts.inject(Fault::always(Effect::Unauthenticated));
+    tag(&system, "sensor-1", &json!({"name": "Cellar"}));
+    asked(&system, "PUT", "/applications/plant-a/devices/sensor-1", 1).await;
+    let desired = |frame: &str| json!({"rawDownlink": {"fPort": 15, "framePayload": frame}});
+    system.iot_hub.patch_twin("sensor-1", json!({"properties": {"desired": desired("01")}})).unwrap();
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    let twin = json!({"tags": {"lorawan": lorawan_tags()}, "properties": {"desired": desired("02")}});
+    system.iot_hub.create_device_with_twin("sensor-1", twin).unwrap();
+    system.tts.clear_faults();
+    all_events_handled(&system).await;
+    registered(&system).await;
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    nothing_is_parked(&system).await;
+    let requests = system.tts.requests();
+    let pushed = requests.iter().filter(|request| request.path.ends_with("/down/push") && request.status == 200);
+    assert_eq!(pushed.count(), 1);
+}
+
+#[tokio::test]
+async fn a_downlink_that_waits_does_not_have_its_device_written_again_and_again() {
+    let system = system().await;
+    let desired = json!({"rawDownlink": {"fPort": 15, "framePayload": "01"}});
+    let twin = json!({"tags": {"lorawan": lorawan_tags()}, "properties": {"desired": desired}});
+    system.iot_hub.create_device_with_twin("sensor-1", twin).unwrap();
+    asked(&system, "POST", "/as/applications/plant-a/devices/sensor-1/down/push", 3).await;
+    let puts = system.tts.requests().iter().filter(|request| request.method == "PUT").count();
+    assert_eq!(puts, 3, "at the other servers than the Identity Server, once");
 }
 
 #[tokio::test]

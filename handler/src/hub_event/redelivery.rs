@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::by_api::ByApi;
+use super::by_api::{ByApi, Try};
 use super::by_package;
 use crate::app::App;
 use crate::error::Error;
@@ -25,7 +25,8 @@ pub(crate) async fn redeliver(app: &App, item: &Item, is_repeated: bool, deadlin
         }
         TheThingsStack::Api(api) => {
             let device_id = DeviceId::new(&event.device_id).map_err(Error::Malformed)?;
-            ByApi { app, api }.carry_out_late(&ids, &device_id, event, deadline).await
+            let attempt = if item.is_about_one_device() { Try::Waited } else { Try::Repeated };
+            ByApi { app, api }.carry_out_late(&ids, &device_id, event, attempt, deadline).await
         }
     }
 }

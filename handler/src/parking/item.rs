@@ -94,6 +94,12 @@ impl Item {
         }
     }
 
+    /// Whether what failed last concerns just its device, see [`Error::is_about_one_device`].
+    #[must_use]
+    pub fn is_about_one_device(&self) -> bool {
+        self.error == "not_yet"
+    }
+
     /// The same item, naming its device and the invocation that kept it.
     #[must_use]
     pub fn about(self, device_id: Option<String>, trace: Option<String>) -> Self {

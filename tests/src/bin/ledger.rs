@@ -26,7 +26,7 @@ struct Arguments {
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     devices: u32,
     /// How the handler delivers changes.
-    #[arg(long, default_value = "package", value_parser = delivery)]
+    #[arg(long, default_value = "api", value_parser = delivery)]
     delivery: Delivery,
     /// Functions hosts that share webhooks and queues; the first one reads the Event Hub.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]

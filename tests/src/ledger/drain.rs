@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use super::api::Life;
-use super::books::Books;
+use super::books::{Books, Subject};
 use super::watcher::Watcher;
 
 /// Time between two looks.
@@ -17,8 +17,8 @@ const LOOKS_PER_LINE: u32 = 10;
 /// Longest time for events to be read: with no more faults one try of each batch is enough.
 const MOST_READING: Duration = Duration::from_mins(3);
 
-/// Waits until all events are read, whatever happens, and nothing is parked that is due within `limit`; says whether
-/// the latter came true. Devices, if they have a life, go on meanwhile.
+/// Waits until all events are read, whatever happens, and nothing is parked that is due within `limit`, but what waits
+/// for a person; says whether the latter came true. Devices, if they have a life, go on meanwhile.
 pub(super) async fn drain(watcher: &mut Watcher, books: &Books, life: Option<&Life>, limit: Duration) -> bool {
     let (give_up, horizon) = (Instant::now() + limit, now() + limit);
     let mut looks = tokio::time::interval(BETWEEN_LOOKS);
@@ -27,7 +27,9 @@ pub(super) async fn drain(watcher: &mut Watcher, books: &Books, life: Option<&Li
         life.into_iter().for_each(Life::go_on);
         watcher.look();
         let backlog = watcher.backlog();
-        if backlog == 0 && watcher.last.due_before(horizon) == 0 {
+        let is_due =
+            |subject: Option<Subject>| !life.zip(subject).is_some_and(|(life, subject)| life.is_stuck(subject));
+        if backlog == 0 && !watcher.last.due_before(horizon).any(is_due) {
             return true;
         }
         if Instant::now() > give_up && backlog == 0 {

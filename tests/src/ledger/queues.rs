@@ -76,9 +76,10 @@ pub(super) struct Seen {
 }
 
 impl Look {
-    /// Parked items that will be tried before a time.
-    pub(super) fn due_before(&self, time: OffsetDateTime) -> usize {
+    /// Parked items that will be tried before a time; `None` for one nobody can read.
+    pub(super) fn due_before(&self, time: OffsetDateTime) -> impl Iterator<Item = Option<Subject>> {
         let parked = self.items.iter().filter(|((queue, _), _)| *queue == Queue::Parked);
-        parked.filter(|(_, seen)| seen.is_none_or(|seen| seen.not_before.is_none_or(|at| at < time))).count()
+        let due = parked.filter(move |(_, seen)| seen.is_none_or(|seen| seen.not_before.is_none_or(|at| at < time)));
+        due.map(|(_, seen)| seen.map(|seen| seen.subject))
     }
 }

@@ -14,9 +14,13 @@ use super::downlink::DesiredDownlink;
 use super::{ByApi, Failure, Request, Try};
 use crate::error::Error;
 use crate::iot_hub::DeviceId;
+use crate::iot_hub::event::Operation;
 
 /// Devices at a time. Each has one request under way.
 const SIDE_BY_SIDE: usize = 8;
+
+/// An event with its position in the batch.
+type Placed = (usize, Candidate);
 
 /// What became of the event at a position of the batch: `None` if it is delivered.
 type Outcome = (usize, Option<(Candidate, Error)>);
@@ -49,12 +53,17 @@ impl ByApi<'_> {
 
     async fn deliver_in_order(
         &self,
-        events: Vec<(usize, Candidate)>,
+        events: Vec<Placed>,
         submitted: &Submitted,
         is_to_be_parked: bool,
         deadline: Instant,
     ) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(events.len());
+        let (pointless, events) = before_its_deletion(events);
+        let done = |(position, candidate): Placed| {
+            candidate.place.into_iter().for_each(|place| submitted.note(place));
+            (position, None)
+        };
+        let mut outcomes: Vec<_> = pointless.into_iter().map(done).collect();
         let mut stopped_by: Option<Error> = None;
         // A later downlink would overtake one that is set aside, which comes again if the batch does.
         let mut downlinks_wait: Option<Error> = None;
@@ -64,21 +73,17 @@ impl ByApi<'_> {
                 Some(error) => Err(error.clone()),
                 None => self.deliver_one(&candidate, is_to_be_parked, deadline).await,
             };
-            let outcome = match result {
-                Ok(()) => {
-                    candidate.place.into_iter().for_each(|place| submitted.note(place));
-                    None
-                }
+            outcomes.push(match result {
+                Ok(()) => done((position, candidate)),
                 Err(error) => {
                     if error.is_about_one_device() {
                         downlinks_wait.get_or_insert_with(|| error.clone());
                     } else if error.is_transient() {
                         stopped_by.get_or_insert_with(|| error.clone());
                     }
-                    Some((candidate, error))
+                    (position, Some((candidate, error)))
                 }
-            };
-            outcomes.push((position, outcome));
+            });
         }
         outcomes
     }
@@ -97,9 +102,17 @@ impl ByApi<'_> {
     }
 }
 
+/// A device's events before its last deletion, and the rest. The former are of a device that is gone: one that has its id
+/// now must not get what was meant for it.
+fn before_its_deletion(mut events: Vec<Placed>) -> (Vec<Placed>, Vec<Placed>) {
+    let is_deletion = |(_, candidate): &Placed| candidate.event.operation == Operation::Deleted;
+    let rest = events.split_off(events.iter().rposition(is_deletion).unwrap_or_default());
+    (events, rest)
+}
+
 /// The events of each device in order, with their positions in the batch.
-fn by_device(candidates: Vec<Candidate>) -> Vec<Vec<(usize, Candidate)>> {
-    let mut devices: Vec<Vec<(usize, Candidate)>> = Vec::new();
+fn by_device(candidates: Vec<Candidate>) -> Vec<Vec<Placed>> {
+    let mut devices: Vec<Vec<Placed>> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     for (position, candidate) in candidates.into_iter().enumerate() {
         match places.get(&candidate.event.device_id) {

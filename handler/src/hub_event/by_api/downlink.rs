@@ -25,6 +25,8 @@ pub(in crate::hub_event) struct DesiredDownlink {
     pub(super) version: u64,
     raw: Option<Value>,
     decoded: Option<Value>,
+    /// When the hub took it, RFC 3339.
+    changed_at: Option<String>,
 }
 
 impl DesiredDownlink {
@@ -45,7 +47,14 @@ impl DesiredDownlink {
             is_new.then(|| value.clone())
         };
         let (raw, decoded) = (changed(RAW), changed(DECODED).filter(|values| !is_empty(values)));
-        (raw.is_some() || decoded.is_some()).then_some(Self { version: version.unwrap_or_default(), raw, decoded })
+        let name = if raw.is_some() { RAW } else { DECODED };
+        let changed_at = desired.get("$metadata").and_then(|metadata| metadata[name]["$lastUpdated"].as_str());
+        (raw.is_some() || decoded.is_some()).then(|| Self {
+            version: version.unwrap_or_default(),
+            raw,
+            decoded,
+            changed_at: changed_at.map(str::to_owned),
+        })
     }
 
     /// Tells the downlink from all others of its device.
@@ -59,6 +68,19 @@ impl DesiredDownlink {
         let newest = twin["properties"]["desired"]["$version"].as_u64().unwrap_or(u64::MAX);
         let reported = twin["properties"]["reported"]["downlink"]["desiredVersion"].as_u64();
         reported.filter(|reported| *reported <= newest) >= Some(self.version)
+    }
+
+    /// Whether it was meant for a former device of this id: the twin does not have its version yet, or had it at another
+    /// time. Versions begin anew with a device created anew.
+    pub(super) fn is_of_a_former_device(&self, twin: &Value) -> bool {
+        let desired = &twin["properties"]["desired"];
+        let metadata = &desired["$metadata"][if self.raw.is_some() { RAW } else { DECODED }];
+        let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+        let changed_at = self.changed_at.as_deref().and_then(time);
+        let then = metadata["$lastUpdated"].as_str().and_then(time);
+        let is_its_version = metadata["$lastUpdatedVersion"].as_u64() == Some(self.version);
+        desired["$version"].as_u64().is_some_and(|newest| newest < self.version)
+            || is_its_version && changed_at.zip(then).is_some_and(|(changed_at, then)| changed_at != then)
     }
 
     /// Whether one of these correlation ids is that of a newer downlink.

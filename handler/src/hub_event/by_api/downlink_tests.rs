@@ -121,6 +121,21 @@ fn a_downlink_is_scheduled_once_its_or_a_newer_version_is_reported() {
     }
     let of_a_former_device = json!({"reported": {"downlink": {"desiredVersion": 40}}, "desired": {"$version": 8}});
     assert!(!downlink.is_scheduled(&json!({"properties": of_a_former_device})));
+    let at = |time: &str, version: u64| {
+        let changed = json!({"$lastUpdated": time, "$lastUpdatedVersion": version});
+        json!({"rawDownlink": {}, "$version": 7, "$metadata": {"rawDownlink": changed}})
+    };
+    let downlink = patch(&at("2026-11-21T10:00:00Z", 7)).unwrap();
+    for (desired, is_former) in [
+        (at("2026-11-21T10:00:00.000Z", 7), false),
+        (at("2026-11-21T10:00:01Z", 7), true),
+        (at("2026-11-21T10:00:01Z", 8), false),
+        (json!({"$version": 7}), false),
+        (json!({"$version": 6}), true),
+    ] {
+        let twin = json!({"properties": {"desired": desired}});
+        assert_eq!(downlink.is_of_a_former_device(&twin), is_former, "{twin}");
+    }
     let queued = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
     assert!(downlink.is_overtaken_in(&queued(&["mine", "azure:desired:8"])));
     assert!(!downlink.is_overtaken_in(&queued(&["azure:desired:7", "azure:desired:x", "as:downlink:01J0"])));

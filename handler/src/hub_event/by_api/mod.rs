@@ -6,8 +6,11 @@
 
 mod applied;
 mod batch;
+mod deletion;
 mod downlink;
+mod late;
 mod registration;
+mod schedule;
 mod status;
 mod tags;
 mod versions;
@@ -17,15 +20,11 @@ use tokio::time::Instant;
 
 use self::downlink::DesiredDownlink;
 use self::registration::{Trust, lorawan_tags};
-use self::status::Remembered;
-use self::tags::end_device_from;
-use super::as_of_now::as_of_now;
 use crate::app::{App, now};
-use crate::error::{Error, Peer};
+use crate::error::Error;
 use crate::iot_hub::DeviceId;
 use crate::iot_hub::event::{HubEvent, Operation};
-use crate::settings::OnDeviceDeletion;
-use crate::tts::api::{Api, Downlink, Enqueued, Operation as QueueOperation};
+use crate::tts::api::Api;
 use crate::tts::id::EndDeviceIds;
 
 /// Carries out events through the API.
@@ -56,11 +55,14 @@ pub(super) struct Change {
     downlink: Option<DesiredDownlink>,
 }
 
-/// Whether an event's downlink may have been scheduled before.
+/// Whether an event was tried before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Try {
     First,
+    /// Nobody knows how far that came.
     Repeated,
+    /// All of it was done, but its downlink was not taken yet.
+    Waited,
 }
 
 /// Why what an event asks for was not done.
@@ -120,8 +122,8 @@ impl ByApi<'_> {
         // A device that is gone has its deletion on its way.
         let Some(twin) = self.app.iot_hub.twin(device_id, deadline).await? else { return Ok(()) };
         let trust = match (tags, attempt) {
-            (Some(_), _) if *is_copied => Some(Trust::Nothing),
-            (Some(tags), Try::First) => is_current(tags, &twin).then_some(Trust::All),
+            (Some(_), Try::First | Try::Repeated) if *is_copied => Some(Trust::Nothing),
+            (Some(tags), Try::First | Try::Waited) => is_current(tags, &twin).then_some(Trust::All),
             (Some(_), Try::Repeated) => Some(Trust::Applied),
             (None, _) => None,
         };
@@ -137,144 +139,11 @@ impl ByApi<'_> {
         }
     }
 
-    /// Carries out a parked event, as of now.
-    ///
-    /// # Errors
-    /// As at the first time.
-    pub(super) async fn carry_out_late(
-        &self,
-        ids: &EndDeviceIds,
-        device_id: &DeviceId,
-        event: HubEvent,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let twin = self.app.iot_hub.twin(device_id, deadline).await?;
-        let event = match event.operation {
-            Operation::Deleted => event,
-            // Earlier tries may have registered it at some servers after its deletion was carried out.
-            Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced
-                if twin.is_none() && brought_tags(&event) =>
-            {
-                return self.forget(ids, deadline).await;
-            }
-            Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced => {
-                let Some(event) = as_of_now(event, twin.as_ref()) else {
-                    tracing::info!(
-                        device_id = device_id.as_str(),
-                        "parked event left out: newer changes have overtaken it"
-                    );
-                    return Ok(());
-                };
-                event
-            }
-        };
-        match Request::of(&event) {
-            Some(request) => {
-                let done = self.carry_out(ids, device_id, &request, Try::Repeated, deadline).await;
-                done.map_err(|failure| failure.error)
-            }
-            None => Ok(()),
-        }
-    }
-
     /// Says in the twin that a device's tags have to wait, and why. If that fails too, nothing else depends on it.
     pub(super) async fn note_waiting(&self, device_id: &DeviceId, reason: &Error, deadline: Instant) {
         let written = self.app.iot_hub.write_tags(device_id, &status::waiting(reason, now()), None, deadline).await;
         if let Err(reason) = written {
             tracing::debug!(device_id = device_id.as_str(), "tags.lorawanStatus not written: {reason}");
-        }
-    }
-
-    /// Whether the device under this id can have been made from these tags.
-    async fn may_be_ours(&self, ids: &EndDeviceIds, tags: &Value, deadline: Instant) -> Result<bool, Error> {
-        match tags.as_object().map(|tags| end_device_from(ids.clone(), tags)) {
-            Some(Ok(described)) => Ok(!self.api.has_another(&described.device, deadline).await?),
-            Some(Err(_)) | None => Ok(false),
-        }
-    }
-
-    /// Deletes the device, unless the settings say to keep it. One created anew in the meantime, whose creation may have
-    /// been handled before, is registered again.
-    async fn delete(
-        &self,
-        ids: &EndDeviceIds,
-        device_id: &DeviceId,
-        attempt: Try,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        if self.app.settings.tts_on_device_deletion == OnDeviceDeletion::Keep {
-            return Ok(());
-        }
-        if attempt == Try::Repeated {
-            let twin = self.app.iot_hub.twin(device_id, deadline).await?;
-            if let Some(twin) = twin.filter(|twin| status::remembered(twin).is_registered) {
-                // An earlier try may have deleted it at some servers, but its session need not go with it.
-                tracing::info!(device_id = device_id.as_str(), "late deletion: the device has been created anew");
-                return self.follow_tags(ids, device_id, twin, Trust::Applied, deadline).await;
-            }
-        }
-        self.api.delete(ids, deadline).await?;
-        match self.app.iot_hub.twin(device_id, deadline).await? {
-            Some(twin) => self.follow_tags(ids, device_id, twin, Trust::Nothing, deadline).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Sees to it that a downlink is for the device its twin describes. As long as the twin remembers no registration,
-    /// The Things Stack may have the one of a device that is deleted, whose queue will go with it.
-    async fn have_registered(
-        &self,
-        ids: &EndDeviceIds,
-        device_id: &DeviceId,
-        twin: &Value,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let Remembered { applied, is_refused, .. } = status::remembered(twin);
-        if applied.is_some() || lorawan_tags(twin).is_none() {
-            return Ok(());
-        }
-        let refused = |what: String| Error::NotYet { peer: Peer::Tts, what };
-        if is_refused {
-            return Err(refused("the device's tags were refused, see tags.lorawanStatus".to_owned()));
-        }
-        match self.follow_tags(ids, device_id, twin.clone(), Trust::Nothing, deadline).await {
-            Err(error) if !error.is_transient() => Err(refused(format!("the device's tags are refused: {error}"))),
-            followed => followed,
-        }
-    }
-
-    /// Puts a downlink into the device's queue, once for each `$version`: not if the twin reports it as scheduled, and a
-    /// push that may have been made before not if it is in the queue still. What remains is a push whose answer was lost and
-    /// which was sent before the event came again.
-    async fn schedule(
-        &self,
-        ids: &EndDeviceIds,
-        desired: &DesiredDownlink,
-        twin: &Value,
-        attempt: Try,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let left_out =
-            |why: &str| tracing::info!(device_id = %ids, version = desired.version, "downlink left out: {why}");
-        if desired.is_scheduled(twin) {
-            left_out("the twin reports it, or a newer one, as scheduled");
-            return Ok(());
-        }
-        let downlink: Downlink = desired.downlink(twin).map_err(Error::Malformed)?;
-        if attempt == Try::Repeated {
-            let queue = self.api.queue(ids, deadline).await?;
-            let is_queued = queue.contains(&downlink.correlation_id);
-            let would_wipe = downlink.operation == QueueOperation::Replace && desired.is_overtaken_in(&queue);
-            if is_queued || would_wipe {
-                left_out(if is_queued { "it is in the queue already" } else { "a newer one is in the queue" });
-                return Ok(());
-            }
-        }
-        match self.api.enqueue(ids, &downlink, deadline).await? {
-            Enqueued::Done => Ok(()),
-            // Its registration may be under way, or wait for something.
-            Enqueued::NoDevice(what) if lorawan_tags(twin).is_some() => Err(Error::NotYet { peer: Peer::Tts, what }),
-            Enqueued::NoDevice(what) => Err(Error::Refused { peer: Peer::Tts, what }),
         }
     }
 }
@@ -293,12 +162,6 @@ pub(crate) fn read(event: &HubEvent, ids: &EndDeviceIds, twin: &Value) -> Result
         assert!(downlink.correlation_id.len() <= 100, "The Things Stack's limit");
     }
     Ok(())
-}
-
-/// Whether a parked event brought LoRaWAN tags; their values are not kept.
-fn brought_tags(event: &HubEvent) -> bool {
-    let body: Value = serde_json::from_str(event.body.get()).unwrap_or_default();
-    !body["tags"]["lorawan"].is_null()
 }
 
 /// Whether the tags an event brings are those of the twin still. If not, a newer event brings those.

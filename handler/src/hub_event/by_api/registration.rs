@@ -86,6 +86,29 @@ impl ByApi<'_> {
         Err(Error::Unavailable { peer: Peer::IotHub, what, retry: Retry::Soon })
     }
 
+    /// Sees to it that a downlink is for the device its twin describes. As long as the twin remembers no registration,
+    /// The Things Stack may have the one of a device that is deleted, whose queue will go with it.
+    pub(super) async fn have_registered(
+        &self,
+        ids: &EndDeviceIds,
+        device_id: &DeviceId,
+        twin: &Value,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let Remembered { applied, is_refused, .. } = status::remembered(twin);
+        if applied.is_some() || lorawan_tags(twin).is_none() {
+            return Ok(());
+        }
+        let refused = |what: String| Error::NotYet { peer: Peer::Tts, what };
+        if is_refused {
+            return Err(refused("the device's tags were refused, see tags.lorawanStatus".to_owned()));
+        }
+        match self.follow_tags(ids, device_id, twin.clone(), Trust::Nothing, deadline).await {
+            Err(error) if !error.is_transient() => Err(refused(format!("the device's tags are refused: {error}"))),
+            followed => followed,
+        }
+    }
+
     /// The device was deleted in IoT Hub while it was registered; its deletion may have been carried out before.
     pub(super) async fn forget(&self, ids: &EndDeviceIds, deadline: Instant) -> Result<(), Error> {
         if self.app.settings.tts_on_device_deletion == OnDeviceDeletion::Keep {

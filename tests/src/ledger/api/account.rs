@@ -33,7 +33,7 @@ pub(super) struct Event {
     pub(super) accepted: u32,
     /// Whether The Things Stack has its downlink, or has sent it.
     pub(super) is_delivered: bool,
-    /// Whether the device has taken its downlink.
+    /// Whether the device has taken its downlink, or a newer one has replaced it.
     pub(super) is_taken: bool,
 }
 
@@ -158,6 +158,11 @@ impl Account {
         Some(event.asks.device)
     }
 
+    /// The device of an event.
+    pub(in crate::ledger) fn device_of(&self, number: u32) -> Option<u32> {
+        self.log.get(number as usize).map(|event| event.asks.device)
+    }
+
     /// The devices there have been.
     pub(in crate::ledger) fn devices(&self) -> Vec<u32> {
         self.devices.keys().copied().collect()
@@ -181,3 +186,7 @@ impl Account {
         device.reads.iter().filter(is_of_the_try).any(|read| *read < event.sent)
     }
 }
+
+#[cfg(test)]
+#[path = "account_tests.rs"]
+mod tests;

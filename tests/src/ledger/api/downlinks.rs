@@ -106,23 +106,24 @@ impl Account {
         Some(event)
     }
 
-    /// A device's queue is gone with its registration. What is of a device that the hub has deleted since has no loss.
+    /// A device's queue is gone with its registration. What is of a device that the hub has deleted since is no loss, nor
+    /// what was wanted before it had tags: it was not to be registered then, and had the queue of one before it.
     pub(in crate::ledger) fn queue_gone(&mut self, device: u32) {
         let Some(device) = self.devices.get(&device).filter(|device| device.deleted_by.is_none()) else { return };
         let is_of_now = |event: &u32| self.log[*event as usize].incarnation == device.incarnation;
         let events: Vec<_> = device.events.iter().copied().filter(is_of_now).collect();
-        for event in events {
-            self.lose(event);
-        }
+        let tagged = events.into_iter().skip_while(|event| !self.log[*event as usize].asks.tags).collect::<Vec<_>>();
+        tagged.into_iter().for_each(|event| self.lose(event));
     }
 
-    /// A replacement took these out of a queue. What is older had to give way; what is newer must come again.
+    /// A replacement took these out of a queue. What is older had to give way, for good; what is newer must come again.
     fn wiped(&mut self, device: u32, by: u32, queue: &[Value]) {
         for downlink in queue {
             let event = number_of(downlink).and_then(|number| self.by_downlink.get(&number).copied());
-            let is_newer = |event: &u32| *event > by && self.log[*event as usize].asks.device == device;
-            if let Some(event) = event.filter(is_newer) {
-                self.lose(event);
+            match event.filter(|event| self.log[*event as usize].asks.device == device) {
+                Some(event) if event > by => self.lose(event),
+                Some(event) => self.log[event as usize].is_taken = true,
+                None => {}
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::books::Books;
+use super::super::books::{Books, Subject};
 use super::super::uplink::device_id;
 use super::note::Note;
 use crate::system::System;
@@ -35,6 +35,13 @@ impl Life {
         if let Some(downlink) = tts.take_downlink(tts.application_id(), &device_id(device)) {
             self.books.taken(device, &downlink);
         }
+    }
+
+    /// Whether an event waits for a person: its device's tags are refused.
+    pub(in crate::ledger) fn is_stuck(&self, subject: Subject) -> bool {
+        let device = self.books.device_of(subject);
+        let twin = device.and_then(|device| self.system.iot_hub.twin(&device_id(device)));
+        twin.is_some_and(|twin| twin["tags"]["lorawanStatus"]["state"] == "refused")
     }
 
     /// Every device does both.

@@ -9,8 +9,10 @@
 //!   the hub, or is there without tags: no server has it.
 //! - **Downlinks.** Each change of `rawDownlink` is accepted with the correlation id of its `$version`; or it is
 //!   **superseded**, which counts as delivered: it waited in a queue while the property changed again or the device was
-//!   deleted, or the device was deleted before the trigger had come so far. One that an older replacement or a deletion took from the queue before the device did counts as not
-//!   accepted.
+//!   deleted, or the device was deleted before the trigger had come so far. One that an older replacement or a deletion
+//!   took from the queue before the device did counts as not accepted; unless it was wanted before its device had tags:
+//!   that was not to be registered then, and whatever queue took its downlink was that of a device deleted before, and
+//!   goes with it.
 //!
 //! **Doubled** is a push that is made again while it is in the queue, which the handler could have seen there. One the
 //! device has taken it can see nowhere: an answer that was lost, or a handler that died before its own, makes it come

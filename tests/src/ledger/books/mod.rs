@@ -5,13 +5,13 @@ mod event;
 mod events;
 mod fate;
 mod history;
+mod look;
 mod mirror;
 mod observe;
 mod reckoning;
 mod uplinks;
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -29,8 +29,6 @@ use self::history::History;
 use self::uplinks::Uplinks;
 use super::api::{Account, Note};
 use super::fault::Name;
-use super::queue_item::{Content, QueueItem};
-use super::queues::{Look, Queue, Seen};
 use super::secrets::Secrets;
 use super::{Delivery as Way, Options};
 use crate::tts::Delivery;
@@ -172,42 +170,6 @@ impl Books {
         self.pages().breaches.add(kind, None, detail);
     }
 
-    /// Reads what lies in the queues, and looks for secrets in what was not there before.
-    pub(super) fn look_into(&self, queues: impl Iterator<Item = (Queue, String)>, before: &Look) -> Look {
-        let mut look = Look::default();
-        for (queue, text) in queues {
-            let mut hasher = DefaultHasher::new();
-            text.hash(&mut hasher);
-            let key = (queue, hasher.finish());
-            let seen = before.items.get(&key).copied().unwrap_or_else(|| self.read(queue, &text));
-            if let Some(seen) = seen {
-                look.held.add(seen.subject, queue);
-            }
-            look.items.insert(key, seen);
-        }
-        look
-    }
-
-    fn read(&self, queue: Queue, text: &str) -> Option<Seen> {
-        self.inspect(queue.name(), text);
-        let item = QueueItem::read(text).and_then(|item| {
-            self.inspect(queue.name(), &item.original);
-            let subject = match &item.content {
-                Content::Uplink(number) => Some(Subject::Uplink(*number)),
-                Content::HubEvent(properties) => self.number(properties).map(Subject::HubEvent),
-            };
-            let subject = subject.ok_or("an event that the hub never sent")?;
-            Ok(Seen { subject, not_before: item.not_before })
-        });
-        match item {
-            Ok(seen) => Some(seen),
-            Err(reason) => {
-                self.pages().breaches.add("unreadable", None, format!("{reason} in {}: {text:.400}", queue.name()));
-                None
-            }
-        }
-    }
-
     /// What an observer would like to show while the run goes on: uplinks in the hub, events sent and applied.
     pub(super) fn so_far(&self) -> (u64, usize, u64) {
         let pages = self.pages();
@@ -223,16 +185,6 @@ impl Books {
         match self.way {
             Way::Package => pages.events.number(properties),
             Way::Api => pages.api.number(properties),
-        }
-    }
-
-    /// An item goes into a queue.
-    fn queued(&self, subject: Subject, queue: Queue) {
-        let Subject::HubEvent(number) = subject else { return self.note(subject, What::Queued(queue)) };
-        let device = self.pages().api.kept(number);
-        match device {
-            Some(device) => self.note_device(device, Note::Queued(number, queue)),
-            None => self.note(subject, What::Queued(queue)),
         }
     }
 

@@ -1,0 +1,49 @@
+//! A device deleted in IoT Hub.
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::registration::Trust;
+use super::tags::end_device_from;
+use super::{ByApi, Try, status};
+use crate::error::Error;
+use crate::iot_hub::DeviceId;
+use crate::settings::OnDeviceDeletion;
+use crate::tts::id::EndDeviceIds;
+
+impl ByApi<'_> {
+    /// Whether the device under this id can have been made from these tags.
+    pub(super) async fn may_be_ours(&self, ids: &EndDeviceIds, tags: &Value, deadline: Instant) -> Result<bool, Error> {
+        match tags.as_object().map(|tags| end_device_from(ids.clone(), tags)) {
+            Some(Ok(described)) => Ok(!self.api.has_another(&described.device, deadline).await?),
+            Some(Err(_)) | None => Ok(false),
+        }
+    }
+
+    /// Deletes the device, unless the settings say to keep it. One created anew in the meantime, whose creation may have
+    /// been handled before, is registered again.
+    pub(super) async fn delete(
+        &self,
+        ids: &EndDeviceIds,
+        device_id: &DeviceId,
+        attempt: Try,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        if self.app.settings.tts_on_device_deletion == OnDeviceDeletion::Keep {
+            return Ok(());
+        }
+        if attempt != Try::First {
+            let twin = self.app.iot_hub.twin(device_id, deadline).await?;
+            if let Some(twin) = twin.filter(|twin| status::remembered(twin).applied.is_some()) {
+                // An earlier try may have deleted it at some servers, but its session need not go with it.
+                tracing::info!(device_id = device_id.as_str(), "late deletion: the device has been created anew");
+                return self.follow_tags(ids, device_id, twin, Trust::Applied, deadline).await;
+            }
+        }
+        self.api.delete(ids, deadline).await?;
+        match self.app.iot_hub.twin(device_id, deadline).await? {
+            Some(twin) => self.follow_tags(ids, device_id, twin, Trust::Nothing, deadline).await,
+            None => Ok(()),
+        }
+    }
+}

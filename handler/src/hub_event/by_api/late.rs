@@ -1,0 +1,60 @@
+//! Parked events, carried out as of now.
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::super::as_of_now::as_of_now;
+use super::{ByApi, Request, Try};
+use crate::error::Error;
+use crate::iot_hub::DeviceId;
+use crate::iot_hub::event::{HubEvent, Operation};
+use crate::tts::id::EndDeviceIds;
+
+impl ByApi<'_> {
+    /// Carries out a parked event, as of now.
+    ///
+    /// # Errors
+    /// As at the first time.
+    pub(in crate::hub_event) async fn carry_out_late(
+        &self,
+        ids: &EndDeviceIds,
+        device_id: &DeviceId,
+        event: HubEvent,
+        attempt: Try,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let twin = self.app.iot_hub.twin(device_id, deadline).await?;
+        let event = match event.operation {
+            Operation::Deleted => event,
+            // Earlier tries may have registered it at some servers after its deletion was carried out.
+            Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced
+                if twin.is_none() && brought_tags(&event) =>
+            {
+                return self.forget(ids, deadline).await;
+            }
+            Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced => {
+                let Some(event) = as_of_now(event, twin.as_ref()) else {
+                    tracing::info!(
+                        device_id = device_id.as_str(),
+                        "parked event left out: newer changes have overtaken it"
+                    );
+                    return Ok(());
+                };
+                event
+            }
+        };
+        match Request::of(&event) {
+            Some(request) => {
+                let done = self.carry_out(ids, device_id, &request, attempt, deadline).await;
+                done.map_err(|failure| failure.error)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a parked event brought LoRaWAN tags; their values are not kept.
+fn brought_tags(event: &HubEvent) -> bool {
+    let body: Value = serde_json::from_str(event.body.get()).unwrap_or_default();
+    !body["tags"]["lorawan"].is_null()
+}

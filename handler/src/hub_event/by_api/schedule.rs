@@ -1,0 +1,52 @@
+//! A downlink goes into its device's queue.
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::downlink::DesiredDownlink;
+use super::registration::lorawan_tags;
+use super::{ByApi, Try};
+use crate::error::{Error, Peer};
+use crate::tts::api::{Downlink, Enqueued, Operation};
+use crate::tts::id::EndDeviceIds;
+
+impl ByApi<'_> {
+    /// Puts a downlink into the device's queue, once for each `$version`: not if the twin reports it as scheduled, and a
+    /// push that may have been made before not if it is in the queue still. What remains is a push whose answer was lost and
+    /// which was sent before the event came again.
+    pub(super) async fn schedule(
+        &self,
+        ids: &EndDeviceIds,
+        desired: &DesiredDownlink,
+        twin: &Value,
+        attempt: Try,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let left_out =
+            |why: &str| tracing::info!(device_id = %ids, version = desired.version, "downlink left out: {why}");
+        if desired.is_scheduled(twin) {
+            left_out("the twin reports it, or a newer one, as scheduled");
+            return Ok(());
+        }
+        if attempt != Try::First && desired.is_of_a_former_device(twin) {
+            left_out("it was meant for a device of this id that was deleted");
+            return Ok(());
+        }
+        let downlink: Downlink = desired.downlink(twin).map_err(Error::Malformed)?;
+        if attempt != Try::First {
+            let queue = self.api.queue(ids, deadline).await?;
+            let is_queued = queue.contains(&downlink.correlation_id);
+            let would_wipe = downlink.operation == Operation::Replace && desired.is_overtaken_in(&queue);
+            if is_queued || would_wipe {
+                left_out(if is_queued { "it is in the queue already" } else { "a newer one is in the queue" });
+                return Ok(());
+            }
+        }
+        match self.api.enqueue(ids, &downlink, deadline).await? {
+            Enqueued::Done => Ok(()),
+            // Its registration may be under way, or wait for something.
+            Enqueued::NoDevice(what) if lorawan_tags(twin).is_some() => Err(Error::NotYet { peer: Peer::Tts, what }),
+            Enqueued::NoDevice(what) => Err(Error::Refused { peer: Peer::Tts, what }),
+        }
+    }
+}
