@@ -1,0 +1,31 @@
+//! Strings and numbers within their limits.
+
+use regex::Regex;
+
+use super::table::PropertyType;
+use crate::bicep::{Expr, Kind};
+use crate::problem::suggestion;
+
+/// What is wrong with a literal.
+pub(super) fn problem(found: &Expr, expected: &PropertyType) -> Option<String> {
+    if let Kind::Number(number) = found.kind {
+        let (least, most) = (expected.min.unwrap_or(i64::MIN), expected.max.unwrap_or(i64::MAX));
+        return (number < least || number > most).then(|| format!("is {number}, expected {least} to {most}"));
+    }
+    let text = found.text()?;
+    if !expected.values.is_empty() && !expected.values.iter().any(|value| value == text) {
+        let near = suggestion(text, expected.values.iter().map(String::as_str));
+        let note = if expected.open { ", though the compiler would take it" } else { "" };
+        return Some(format!("is '{text}', expected one of {}{note}{near}", expected.values.join(" | ")));
+    }
+    let (least, most) = (expected.min_length.unwrap_or(0), expected.max_length.unwrap_or(usize::MAX));
+    let length = text.chars().count();
+    if length < least || length > most {
+        return Some(format!("has {length} characters, expected {least} to {most}"));
+    }
+    let pattern = expected.pattern.as_deref()?;
+    // Patterns that look ahead are left to Azure.
+    let matches = Regex::new(pattern).ok()?.is_match(text);
+    // Azure's own consumer group is in no pattern.
+    (!matches && text != "$Default").then(|| format!("is '{text}', expected to match {pattern}"))
+}
