@@ -48,7 +48,7 @@ fn of_param(template: &Template, param: &Param) -> Vec<Problem> {
     let has = |name| has_decorator(&param.decorators, name);
     let is = |kind: &str| matches!(&param.kind, Type::Named(name) if name == kind);
     let bounded = match () {
-        () if has("allowed") => true,
+        () if has("allowed") || name == "location" => true,
         () if is("int") => has("minValue") && has("maxValue"),
         () if is("string") => has("minLength") || has("maxLength"),
         () => true,

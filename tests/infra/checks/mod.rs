@@ -10,6 +10,7 @@ mod symbols;
 mod types;
 
 pub(crate) use kinds::Simple;
+pub(crate) use types::names;
 
 use crate::problem::Problem;
 use crate::sources::Templates;

@@ -44,6 +44,8 @@ pub(crate) struct Deployment {
     pub(crate) outputs: BTreeMap<String, Value>,
     /// Outputs of every template: file, place, name, value.
     pub(crate) all_outputs: Vec<(String, At, String, Value)>,
+    /// Secrets given to parameters that are not `@secure()`.
+    pub(crate) leaks: Vec<Problem>,
 }
 
 impl Deployment {
@@ -77,6 +79,7 @@ impl Deployment {
         for module in &scope.template.modules {
             for (locals, _) in instances(scope, &module.deployed) {
                 if let Some(inner) = scope.module(module, &locals) {
+                    self.leaks.extend(inner.leaks(&scope.template.path, module.at));
                     self.add(&inner);
                 }
             }

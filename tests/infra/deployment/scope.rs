@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Value, arithmetic, functions};
-use crate::bicep::{Each, Expr, Kind, Module, Piece, Resource, Template, has_decorator};
+use crate::bicep::{Each, Expr, Kind, Module, Param, Piece, Resource, Template, has_decorator};
+use crate::problem::{At, Problem};
 use crate::sources::{Sources, Templates};
 
 /// Loop variables.
@@ -55,8 +56,11 @@ impl<'a> Scope<'a> {
             Kind::Name(name) => self.named(name, locals),
             Kind::Member(object, name) => self.member(object, name, locals),
             Kind::Index(object, index) => {
-                let index = self.value(index, locals).to_string();
-                part(&self.value(object, locals), &index)
+                let (object, index) = (self.value(object, locals), self.value(index, locals));
+                match index.is_unknown() {
+                    true => Value::Unknown(format!("{object}[{index}]").replace(['‹', '›'], "")),
+                    false => part(&object, &index.to_string()),
+                }
             }
             Kind::Call(object, name, arguments) => {
                 let arguments: Vec<_> = arguments.iter().map(|argument| self.value(argument, locals)).collect();
@@ -149,6 +153,14 @@ impl<'a> Scope<'a> {
         let params = module.deployed.body.property("params").map(|params| params.properties()).unwrap_or_default();
         let given = params.iter().map(|param| (self.value(&param.key, locals).to_string(), self.value(&param.value, locals)));
         Some(Scope::new(self.sources, self.templates, target, given.collect()))
+    }
+
+    /// Secrets among the parameters that are not marked.
+    pub(super) fn leaks(&self, file: &str, at: At) -> Vec<Problem> {
+        let unmarked = self.template.params.iter().filter(|param| !has_decorator(&param.decorators, "secure"));
+        let leaks = unmarked.filter(|param| self.params.get(&param.name).is_some_and(Value::is_secret));
+        let message = |param: &Param| format!("{} takes a secret as `{}`, which is not @secure()", self.template.path, param.name);
+        leaks.map(|param| Problem::new(file, at, message(param))).collect()
     }
 
     pub(super) fn outputs(&self) -> Vec<(String, Value)> {

@@ -3,12 +3,14 @@
 SCALARS = {"string", "int", "bool", "any"}
 
 
-def types(answer, resource):
-    """Keeps what can be reached from the body by properties that can be written."""
+def types(answer, resource, names):
+    """Keeps what can be reached from the body by properties that can be written, and of variants those with the names."""
     (body,) = [entry["bodyType"] for entry in answer if entry["$type"] == "Resource"]
     (version,) = [entry["name"].partition("@")[2] for entry in answer if entry["$type"] == "Resource"]
     if version != resource.partition("@")[2]:
         raise SystemExit(f"{resource}: the package has version {version}; change RESOURCES and the templates")
+    if "elements" in body and names:
+        body["elements"] = [entry for entry in body["elements"] if name_of(entry) in names]
     named = {entry["name"]: entry for entry in answer if entry["$type"] in ("Object", "DiscriminatedObject")}
     found, waiting = {}, [("body", body)]
     while waiting:
@@ -17,6 +19,12 @@ def types(answer, resource):
             found[name], needed = one_type(entry, named)
             waiting += [(other, named[other]) for other in needed]
     return found
+
+
+def name_of(entry):
+    """The name that resources of this shape have."""
+    (name,) = [each["type"] for each in entry["properties"] if each["name"] == "name"]
+    return name
 
 
 def one_type(entry, named):

@@ -24,7 +24,8 @@ OLD_MONITOR = "azure-mgmt-monitor==6.0.2"
 IOT_HUB = "azure-mgmt-iothub==4.0.0"
 BICEP = "msmcp-azure==3.0.0"
 
-# Type and version, package, and for an SDK its module and class.
+# Type and version, package, and for an SDK its module and class; for Bicep's types the names to keep of a type that has
+# a shape for each name.
 RESOURCES = {
     "Microsoft.Authorization/roleAssignments@2022-04-01": (BICEP,),
     "Microsoft.Devices/IotHubs@2023-06-30": (IOT_HUB, "azure.mgmt.iothub.v2023_06_30.models", "IotHubDescription"),
@@ -52,6 +53,7 @@ RESOURCES = {
     "Microsoft.Web/serverfarms@2024-11-01": (BICEP,),
     "Microsoft.Web/sites@2024-11-01": (BICEP,),
     "Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01": (BICEP,),
+    "Microsoft.Web/sites/config@2024-11-01": (BICEP, "appsettings"),
 }
 
 
@@ -65,17 +67,17 @@ def environment(package):
     return python
 
 
-def types_of(resource, package, module=None, model=None):
+def types_of(resource, package, *more):
     """All types of one resource, by name; its body is `body`."""
     python = environment(package)
-    if module:
-        arguments = [python, HERE / "sdk.py", module, model]
+    if package != BICEP:
+        arguments = [python, HERE / "sdk.py", *more]
         return json.loads(subprocess.run(arguments, check=True, capture_output=True).stdout)
     (binary,) = python.parent.parent.glob("lib/*/site-packages/msmcp_azure/bin/azmcp")
     arguments = [binary, "bicepschema", "get", "--resource-type", resource.partition("@")[0]]
     quiet = os.environ | {"AZURE_MCP_COLLECT_TELEMETRY": "false"}
     answer = subprocess.run(arguments, check=True, capture_output=True, env=quiet).stdout
-    return azmcp.types(json.loads(answer)["results"]["BicepSchemaResult"], resource)
+    return azmcp.types(json.loads(answer)["results"]["BicepSchemaResult"], resource, more)
 
 
 def written(table):
