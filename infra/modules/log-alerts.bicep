@@ -26,7 +26,7 @@ param tags object
 var deadLettersQuery = '''
 AppTraces
 | extend line = parse_json(Message)
-| extend letters = coalesce(toint(line.dead_lettered), toint(Message has "Moving message to queue"))
+| extend letters = coalesce(tolong(line.dead_lettered), iff(Message has "Moving message to queue", 1, 0))
 | where letters > 0
 | project TimeGenerated, letters = letters * ItemCount
 '''
