@@ -52,6 +52,8 @@ param iotHubUnits int = 1
 param existingIotHubName string = ''
 
 @description('Resource group of the hub that is there already.')
+@minLength(1)
+@maxLength(90)
 param existingIotHubResourceGroup string = resourceGroup().name
 
 @description('Shared access policy of the handler; it may only connect as a device.')
@@ -126,6 +128,7 @@ param maximumInstances int = 40
 // The handler
 
 @description('Shared secrets of the webhook beside the function key, joined by commas, at least 16 characters each; empty: none.')
+@maxLength(1024)
 @secure()
 param webhookSecret string = ''
 
