@@ -4,6 +4,7 @@
 mod agreement;
 mod bicep;
 mod checks;
+mod defects;
 mod deployment;
 mod judge;
 mod policy;

@@ -1,6 +1,5 @@
 //! Functions the compiler knows, with as many arguments as they take.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::symbols::NAMESPACES;
@@ -99,9 +98,9 @@ pub(super) fn problem(path: &str, expression: &Expr, more: &[(&'static str, Rang
         let known = name.starts_with("list") || OF_RESOURCES.contains(&name.as_str());
         return if known { None } else { complaint(format!("no resource has a function `{name}`")) };
     }
-    let known: BTreeMap<_, _> = FUNCTIONS.iter().chain(more).map(|(name, count)| (*name, count)).collect();
-    let Some(count) = known.get(name.as_str()) else {
-        let near = suggestion(name, known.keys().copied());
+    let known = || FUNCTIONS.iter().chain(more);
+    let Some((_, count)) = known().find(|(known, _)| known == name) else {
+        let near = suggestion(name, known().map(|(name, _)| *name));
         return complaint(format!("there is no function `{name}`{near}"));
     };
     if count.contains(&arguments.len()) {

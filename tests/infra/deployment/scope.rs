@@ -1,5 +1,6 @@
 //! A template with its parameters: what its expressions are.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::{Value, arithmetic, functions};
@@ -15,6 +16,8 @@ pub(super) struct Scope<'a> {
     pub(super) templates: &'a Templates,
     pub(super) template: &'a Template,
     params: BTreeMap<String, Value>,
+    /// Outputs of modules, by symbol: each is evaluated once.
+    known: RefCell<BTreeMap<String, Value>>,
 }
 
 impl<'a> Scope<'a> {
@@ -25,7 +28,7 @@ impl<'a> Scope<'a> {
         template: &'a Template,
         given: BTreeMap<String, Value>,
     ) -> Self {
-        let mut scope = Self { sources, templates, template, params: given };
+        let mut scope = Self { sources, templates, template, params: given, known: RefCell::default() };
         for param in &template.params {
             let default = || param.default.as_ref().map(|default| scope.value(default, &Locals::new()));
             let value = scope.params.get(&param.name).cloned().or_else(default);
@@ -39,7 +42,7 @@ impl<'a> Scope<'a> {
 
     /// Where a file of parameters is evaluated: nothing has a name.
     pub(super) fn outside(sources: &'a Sources, templates: &'a Templates) -> Self {
-        Self { sources, templates, template: &templates.all[0], params: BTreeMap::new() }
+        Self { sources, templates, template: &templates.all[0], params: BTreeMap::new(), known: RefCell::default() }
     }
 
     pub(super) fn value(&self, expression: &Expr, locals: &Locals) -> Value {
@@ -125,8 +128,7 @@ impl<'a> Scope<'a> {
         if name == "outputs"
             && let Some(module) = self.module_named(object)
         {
-            let inner = self.module(module, locals);
-            return inner.map_or(Value::Null, |inner| Value::Object(inner.outputs()));
+            return self.outputs_of(module);
         }
         part(&self.value(object, locals), name)
     }
@@ -145,6 +147,16 @@ impl<'a> Scope<'a> {
     fn module_named(&self, expression: &Expr) -> Option<&'a Module> {
         let Kind::Name(name) = &expression.kind else { return None };
         self.template.modules.iter().find(|module| module.symbol == *name)
+    }
+
+    fn outputs_of(&self, module: &Module) -> Value {
+        let known = self.known.borrow().get(&module.symbol).cloned();
+        known.unwrap_or_else(|| {
+            let inner = self.module(module, &Locals::new());
+            let outputs = inner.map_or(Value::Null, |inner| Value::Object(inner.outputs()));
+            self.known.borrow_mut().insert(module.symbol.clone(), outputs.clone());
+            outputs
+        })
     }
 
     /// The scope of a module, given its parameters.

@@ -1,7 +1,5 @@
 //! Secrets: marked where they come in, and in the vault only.
 
-use regex::Regex;
-
 use crate::bicep::{Kind, Param, Template, Type, has_decorator};
 use crate::deployment::Deployment;
 use crate::problem::Problem;
@@ -28,12 +26,11 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
 
 /// What parameters say of themselves.
 pub(super) fn of_parameters(templates: &Templates) -> Vec<Problem> {
-    let secret_name = Regex::new("(?i)(key|secret|password|token|connectionstring)s?$").expect("a pattern");
     let mut problems = Vec::new();
     for template in &templates.all {
         for param in &template.params {
             let is_text = matches!(&param.kind, Type::Named(name) if name == "string");
-            if is_text && secret_name.is_match(&param.name) && !is_secure(param) {
+            if is_text && sounds_secret(&param.name) && !is_secure(param) {
                 problems.push(of_param(template, param, "sounds like a secret and is not @secure()"));
             }
             let literal = param.default.as_ref().is_some_and(|default| default.text() != Some(""));
@@ -46,7 +43,12 @@ pub(super) fn of_parameters(templates: &Templates) -> Vec<Problem> {
     problems
 }
 
-pub(crate) fn is_secure(param: &Param) -> bool {
+fn sounds_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["key", "secret", "password", "token", "connectionstring"].iter().any(|word| name.trim_end_matches('s').ends_with(word))
+}
+
+fn is_secure(param: &Param) -> bool {
     has_decorator(&param.decorators, "secure")
 }
 

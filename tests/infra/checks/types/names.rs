@@ -1,8 +1,6 @@
 //! Names as they come out, against what Azure takes.
 
-use regex::Regex;
-
-use super::table::table;
+use super::table::{matches, table};
 use crate::deployment::{Deployment, Item};
 use crate::problem::Problem;
 
@@ -23,7 +21,6 @@ fn problem(item: &Item) -> Option<Problem> {
     if length < least || length > most {
         return Some(item.problem(&format!("the name {name} has {length} characters, expected {least} to {most}")));
     }
-    // Patterns that look ahead are left to Azure.
-    let pattern = Regex::new(rules.pattern.as_deref()?).ok()?;
-    (!pattern.is_match(name)).then(|| item.problem(&format!("the name {name} does not match {pattern}")))
+    let pattern = rules.pattern.as_deref()?;
+    (matches(pattern, name) == Some(false)).then(|| item.problem(&format!("the name {name} does not match {pattern}")))
 }

@@ -1,8 +1,6 @@
 //! Strings and numbers within their limits.
 
-use regex::Regex;
-
-use super::table::PropertyType;
+use super::table::{PropertyType, matches};
 use crate::bicep::{Expr, Kind};
 use crate::problem::suggestion;
 
@@ -24,8 +22,7 @@ pub(super) fn problem(found: &Expr, expected: &PropertyType) -> Option<String> {
         return Some(format!("has {length} characters, expected {least} to {most}"));
     }
     let pattern = expected.pattern.as_deref()?;
-    // Patterns that look ahead are left to Azure.
-    let matches = Regex::new(pattern).ok()?.is_match(text);
     // Azure's own consumer group is in no pattern.
-    (!matches && text != "$Default").then(|| format!("is '{text}', expected to match {pattern}"))
+    (text != "$Default" && matches(pattern, text) == Some(false))
+        .then(|| format!("is '{text}', expected to match {pattern}"))
 }

@@ -1,8 +1,9 @@
 //! The table; `types/generate.py` writes it.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
+use regex::Regex;
 use serde::Deserialize;
 
 /// All types that one resource is made of; its body is `body`.
@@ -61,4 +62,12 @@ pub(crate) fn table() -> &'static BTreeMap<String, ResourceTypes> {
     static TABLE: LazyLock<BTreeMap<String, ResourceTypes>> =
         LazyLock::new(|| serde_json::from_str(include_str!("../../types.json")).expect("types.json is a type table"));
     &TABLE
+}
+
+/// Whether a text matches a pattern of the table. None for patterns that look ahead: those are left to Azure.
+pub(super) fn matches(pattern: &str, text: &str) -> Option<bool> {
+    static COMPILED: Mutex<BTreeMap<String, Option<Regex>>> = Mutex::new(BTreeMap::new());
+    let mut compiled = COMPILED.lock().unwrap();
+    let regex = compiled.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok());
+    regex.as_ref().map(|regex| regex.is_match(text))
 }
