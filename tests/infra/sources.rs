@@ -61,12 +61,6 @@ impl Sources {
         self
     }
 
-    /// A copy with one more file.
-    pub(crate) fn with_file(mut self, path: &str, text: &str) -> Self {
-        self.0.insert(path.to_owned(), text.to_owned());
-        self
-    }
-
     pub(crate) fn text(&self, path: &str) -> &str {
         self.0.get(path).unwrap_or_else(|| panic!("{path} is not in the repository"))
     }

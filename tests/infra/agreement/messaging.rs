@@ -67,7 +67,8 @@ fn package(deployment: &Deployment) -> Vec<Problem> {
     for ready in site.get("properties.functionAppConfig.scaleAndConcurrency.alwaysReady").items() {
         let (name, count) = (ready.get("name"), ready.get("instanceCount"));
         if name.as_text() != Some("http") || *count == Value::Number(0) {
-            problems.push(site.problem(&format!("{count} instances are always ready for {name}, expected some for http")));
+            problems
+                .push(site.problem(&format!("{count} instances are always ready for {name}, expected some for http")));
         }
     }
     problems

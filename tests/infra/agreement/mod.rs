@@ -29,6 +29,7 @@ fn only<'a>(deployment: &'a Deployment, kind: &'a str, problems: &mut Vec<Proble
 /// Names that one side has and the other has not.
 fn differences(item: &Item, what: &str, found: &[String], expected: &[String]) -> Vec<Problem> {
     let missing = expected.iter().filter(|name| !found.contains(name)).map(|name| format!("{what} {name} is missing"));
-    let extra = found.iter().filter(|name| !expected.contains(name)).map(|name| format!("nobody knows the {what} {name}"));
+    let extra =
+        found.iter().filter(|name| !expected.contains(name)).map(|name| format!("nobody knows the {what} {name}"));
     missing.chain(extra).map(|message| item.problem(&message)).collect()
 }

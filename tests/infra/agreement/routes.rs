@@ -91,14 +91,17 @@ fn to_event_hub(hub: &Item, deployment: &Deployment) -> Vec<Problem> {
     };
     let path = endpoint.get("entityPath").to_string();
     if !deployment.of_kind("Microsoft.EventHub/namespaces/eventhubs").any(|item| item.name == path) {
-        problems.push(hub.problem(&format!("the endpoint {} leads to {path}, which is no event hub", endpoint.get("name"))));
+        problems.push(
+            hub.problem(&format!("the endpoint {} leads to {path}, which is no event hub", endpoint.get("name"))),
+        );
     }
     let described = |name: &str, source: &str, condition: &str| format!("{name}: {source} where {condition}");
     let here = routes(hub).iter().filter(|route| route.get("endpointNames").items().contains(endpoint.get("name")));
     let enabled = here.filter(|route| *route.get("isEnabled") == Value::Bool(true));
     let text = |route: &Value, name: &str| route.get(name).to_string();
-    let found: Vec<_> =
-        enabled.map(|route| described(&text(route, "name"), &text(route, "source"), &text(route, "condition"))).collect();
+    let found: Vec<_> = enabled
+        .map(|route| described(&text(route, "name"), &text(route, "source"), &text(route, "condition")))
+        .collect();
     let of_stand_in = [Route::lifecycle(), Route::twin_changes()];
     let expected = of_stand_in.map(|route| described(&route.name, &format!("{:?}", route.source), &route.condition));
     problems.extend(super::differences(hub, "route to the event hub", &found, &expected));

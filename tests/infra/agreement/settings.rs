@@ -43,7 +43,7 @@ const KEYLESS: [&str; 4] =
     ["AZURE_CLIENT_ID", "IOT_HUB_DEVICE_POLICY_KEY", "IOT_HUB_DEVICE_POLICY_NAME", "IOT_HUB_HOST_NAME"];
 
 /// The settings of the function app.
-pub(super) fn of_app<'a>(deployment: &'a Deployment) -> Option<&'a Item> {
+pub(super) fn of_app(deployment: &Deployment) -> Option<&Item> {
     deployment.of_kind("Microsoft.Web/sites/config").find(|item| item.name == "appsettings")
 }
 

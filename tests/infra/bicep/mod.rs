@@ -8,7 +8,7 @@ mod expressions;
 mod reader;
 mod walk;
 
-pub(crate) use declarations::{Parsed, parse, parse_parameters};
+pub(crate) use declarations::{parse, parse_parameters};
 
 use crate::problem::At;
 

@@ -43,7 +43,9 @@ fn of_param(template: &Template, param: &Param) -> Vec<Problem> {
     let mut problems = Vec::new();
     let name = &param.name;
     if let Some(default) = &param.default {
-        problems.extend(value_problem(template, param, default).map(|found| Problem::new(&template.path, default.at, found)));
+        problems.extend(
+            value_problem(template, param, default).map(|found| Problem::new(&template.path, default.at, found)),
+        );
     }
     let has = |name| has_decorator(&param.decorators, name);
     let is = |kind: &str| matches!(&param.kind, Type::Named(name) if name == kind);

@@ -90,7 +90,11 @@ pub(super) fn problems(template: &Template) -> Vec<Problem> {
 }
 
 /// What is wrong with a call, if the expression is one. `more` is known in addition to `FUNCTIONS`.
-pub(super) fn problem(path: &str, expression: &Expr, more: &[(&'static str, RangeInclusive<usize>)]) -> Option<Problem> {
+pub(super) fn problem(
+    path: &str,
+    expression: &Expr,
+    more: &[(&'static str, RangeInclusive<usize>)],
+) -> Option<Problem> {
     let Kind::Call(object, name, arguments) = &expression.kind else { return None };
     let complaint = |message| Some(Problem::new(path, expression.at, message));
     let is_namespace = |object: &Expr| matches!(&object.kind, Kind::Name(name) if NAMESPACES.contains(&name.as_str()));

@@ -86,8 +86,22 @@ impl Simple {
 
 fn of_call(name: &str) -> Option<Simple> {
     match name {
-        "base64" | "base64ToString" | "format" | "guid" | "join" | "replace" | "resourceId" | "string" | "substring"
-        | "subscriptionResourceId" | "toLower" | "toUpper" | "trim" | "uniqueString" | "uri" | "loadTextContent"
+        "base64"
+        | "base64ToString"
+        | "format"
+        | "guid"
+        | "join"
+        | "replace"
+        | "resourceId"
+        | "string"
+        | "substring"
+        | "subscriptionResourceId"
+        | "toLower"
+        | "toUpper"
+        | "trim"
+        | "uniqueString"
+        | "uri"
+        | "loadTextContent"
         | "extensionResourceId" => Some(Simple::Text),
         "length" | "int" | "indexOf" | "max" | "min" => Some(Simple::Number),
         "contains" | "empty" | "startsWith" | "endsWith" | "bool" => Some(Simple::Bool),

@@ -56,9 +56,21 @@ const DEFECTS: [Defect; 15] = [
         "param iotHubUnits int = '1'",
         "`iotHubUnits` is a string, expected an integer",
     ),
-    defect("default value not allowed", MAIN, "param iotHubSku string = 'S1'", "param iotHubSku string = 'S9'", "is 'S9', expected one of"),
+    defect(
+        "default value not allowed",
+        MAIN,
+        "param iotHubSku string = 'S1'",
+        "param iotHubSku string = 'S9'",
+        "is 'S9', expected one of",
+    ),
     defect("unbounded parameter", MAIN, "@maxLength(254)\n", "", "`alertEmail` is not bounded"),
-    defect("unknown parameter in a profile", FREE, "param iotHubUnits", "param iotHubUnit", "did you mean `iotHubUnits`?"),
+    defect(
+        "unknown parameter in a profile",
+        FREE,
+        "param iotHubUnits",
+        "param iotHubUnit",
+        "did you mean `iotHubUnits`?",
+    ),
     defect(
         "required parameter missing in a profile",
         FREE,
@@ -73,7 +85,13 @@ const DEFECTS: [Defect; 15] = [
         "param iotHubUnits = '1'",
         "`iotHubUnits` is a string",
     ),
-    defect("value not allowed in a profile", FREE, "param iotHubSku = 'F1'", "param iotHubSku = 'Free'", "is 'Free', expected one of"),
+    defect(
+        "value not allowed in a profile",
+        FREE,
+        "param iotHubSku = 'F1'",
+        "param iotHubSku = 'Free'",
+        "is 'Free', expected one of",
+    ),
     defect(
         "unknown function in a profile",
         FREE,

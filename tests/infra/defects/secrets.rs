@@ -28,7 +28,13 @@ const DEFECTS: [Defect; 9] = [
         "IOT_HUB_DEVICE_POLICY_KEY: listKeys(resourceId('Microsoft.Devices/IotHubs', iotHubHostName), '2023-06-30').value",
         "IOT_HUB_DEVICE_POLICY_KEY holds a secret",
     ),
-    defect("plain text for a reference", SETTINGS, "TTS_API_KEY: stackKeyReference", "TTS_API_KEY: 'NNSXS.X'", "expected a Key Vault reference"),
+    defect(
+        "plain text for a reference",
+        SETTINGS,
+        "TTS_API_KEY: stackKeyReference",
+        "TTS_API_KEY: 'NNSXS.X'",
+        "expected a Key Vault reference",
+    ),
     defect(
         "secret not marked in a module",
         SECRETS,
@@ -36,7 +42,13 @@ const DEFECTS: [Defect; 9] = [
         "@minLength(1)\nparam stackApiKey string",
         "takes a secret as `stackApiKey`, which is not @secure()",
     ),
-    defect("secret not marked in main.bicep", MAIN, "@secure()\nparam stackAPIKey", "param stackAPIKey", "sounds like a secret"),
+    defect(
+        "secret not marked in main.bicep",
+        MAIN,
+        "@secure()\nparam stackAPIKey",
+        "param stackAPIKey",
+        "sounds like a secret",
+    ),
     defect(
         "secret with a default",
         MAIN,

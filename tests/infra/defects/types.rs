@@ -8,7 +8,13 @@ const VAULT: &str = "infra/modules/key-vault.bicep";
 const EVENTS: &str = "infra/modules/event-hubs.bicep";
 
 const DEFECTS: [Defect; 17] = [
-    defect("E02 string for int", EVENTS, "capacity: 1", "capacity: '1'", "`namespace.sku.capacity` is a string, expected an integer"),
+    defect(
+        "E02 string for int",
+        EVENTS,
+        "capacity: 1",
+        "capacity: '1'",
+        "`namespace.sku.capacity` is a string, expected an integer",
+    ),
     defect(
         "E03 misspelt property",
         STORAGE,
@@ -31,7 +37,13 @@ const DEFECTS: [Defect; 17] = [
         "vaults@2024-11-31",
         "is not in the type table; did you mean",
     ),
-    defect("E12 read-only property set", HUB, "    capacity: units\n", "    capacity: units\n    tier: 'Standard'\n", "`hub.sku.tier` is read-only"),
+    defect(
+        "E12 read-only property set",
+        HUB,
+        "    capacity: units\n",
+        "    capacity: units\n    tier: 'Standard'\n",
+        "`hub.sku.tier` is read-only",
+    ),
     defect(
         "E13 wrong source of a route, which the compiler takes",
         HUB,
@@ -39,9 +51,27 @@ const DEFECTS: [Defect; 17] = [
         "'deviceLifecycleEvents'",
         "is 'deviceLifecycleEvents', expected one of",
     ),
-    defect("misspelt type", VAULT, "Microsoft.KeyVault/vaults@", "Microsoft.KeyVaults/vaults@", "is not in the type table"),
-    defect("parameter of another type in a property", EVENTS, "partitionCount: partitions", "partitionCount: sku", "is a string, expected an integer"),
-    defect("boolean as a string", STORAGE, "supportsHttpsTrafficOnly: true", "supportsHttpsTrafficOnly: 'true'", "is a string, expected a boolean"),
+    defect(
+        "misspelt type",
+        VAULT,
+        "Microsoft.KeyVault/vaults@",
+        "Microsoft.KeyVaults/vaults@",
+        "is not in the type table",
+    ),
+    defect(
+        "parameter of another type in a property",
+        EVENTS,
+        "partitionCount: partitions",
+        "partitionCount: sku",
+        "is a string, expected an integer",
+    ),
+    defect(
+        "boolean as a string",
+        STORAGE,
+        "supportsHttpsTrafficOnly: true",
+        "supportsHttpsTrafficOnly: 'true'",
+        "is a string, expected a boolean",
+    ),
     defect(
         "string for a list",
         HUB,
@@ -56,9 +86,27 @@ const DEFECTS: [Defect; 17] = [
         "      coldPathEndpoint\n      builtInEndpoint\n    ]",
         "has 2 items, expected 1 to 1",
     ),
-    defect("wrong right of a policy", HUB, "rights: 'DeviceConnect'", "rights: 'DeviceConnects'", "did you mean `DeviceConnect`?"),
-    defect("number above the limit", STORAGE, "days: 7\n    }\n    containerDelete", "days: 700\n    }\n    containerDelete", "is 700, expected 1 to 365"),
-    defect("name too long", "infra/modules/operators.bicep", "groupShortName: '", "groupShortName: 'more than twelve ", "characters, expected"),
+    defect(
+        "wrong right of a policy",
+        HUB,
+        "rights: 'DeviceConnect'",
+        "rights: 'DeviceConnects'",
+        "did you mean `DeviceConnect`?",
+    ),
+    defect(
+        "number above the limit",
+        STORAGE,
+        "days: 7\n    }\n    containerDelete",
+        "days: 700\n    }\n    containerDelete",
+        "is 700, expected 1 to 365",
+    ),
+    defect(
+        "name too long",
+        "infra/modules/operators.bicep",
+        "groupShortName: '",
+        "groupShortName: 'more than twelve ",
+        "characters, expected",
+    ),
     defect("name that comes out wrong", VAULT, "'kv-${nameSuffix}'", "'kv_${nameSuffix}'", "does not match"),
     defect(
         "property of another kind of alert",

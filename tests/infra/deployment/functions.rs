@@ -16,6 +16,7 @@ pub(super) fn call(scope: &Scope<'_>, object: Option<Value>, name: &str, argumen
         return Value::secret(&unknown());
     }
     of_text(name, arguments)
+        .or_else(|| of_sizes(name, arguments))
         .or_else(|| of_lists(name, arguments))
         .or_else(|| of_files(scope, name, arguments))
         .or_else(|| of_azure(name, arguments))
@@ -44,14 +45,15 @@ fn of_text(name: &str, arguments: &[Value]) -> Option<Value> {
         ("string", [one]) => Value::Text(one.to_string()),
         ("uniqueString", _) => Value::text(UNIQUE),
         ("format", [Value::Text(pattern), rest @ ..]) => {
-            let insert = |text: String, (at, value): (usize, &Value)| text.replace(&format!("{{{at}}}"), &value.to_string());
+            let insert =
+                |text: String, (at, value): (usize, &Value)| text.replace(&format!("{{{at}}}"), &value.to_string());
             Value::Text(rest.iter().enumerate().fold(pattern.clone(), insert))
         }
         _ => return None,
     })
 }
 
-fn of_lists(name: &str, arguments: &[Value]) -> Option<Value> {
+fn of_sizes(name: &str, arguments: &[Value]) -> Option<Value> {
     Some(match (name, arguments) {
         ("empty", [Value::Text(text)]) => Value::Bool(text.is_empty()),
         ("empty", [Value::Null]) => Value::Bool(true),
@@ -62,11 +64,21 @@ fn of_lists(name: &str, arguments: &[Value]) -> Option<Value> {
         ("empty", [Value::Unknown(_)]) => Value::Bool(false),
         ("length", [Value::Array(items)]) => Value::Number(i64::try_from(items.len()).ok()?),
         ("length", [Value::Text(text)]) => Value::Number(i64::try_from(text.chars().count()).ok()?),
+        _ => return None,
+    })
+}
+
+fn of_lists(name: &str, arguments: &[Value]) -> Option<Value> {
+    Some(match (name, arguments) {
         ("first", [Value::Array(items)]) => items.first().cloned().unwrap_or(Value::Null),
         ("last", [Value::Array(items)]) => items.last().cloned().unwrap_or(Value::Null),
         ("contains", [Value::Array(items), one]) => Value::Bool(items.contains(one)),
-        ("contains", [Value::Object(properties), Value::Text(name)]) => Value::Bool(properties.iter().any(|(key, _)| key == name)),
-        ("contains", [Value::Text(text), Value::Text(part)]) if !text.contains('‹') => Value::Bool(text.contains(part)),
+        ("contains", [Value::Object(properties), Value::Text(name)]) => {
+            Value::Bool(properties.iter().any(|(key, _)| key == name))
+        }
+        ("contains", [Value::Text(text), Value::Text(part)]) if !text.contains('‹') => {
+            Value::Bool(text.contains(part))
+        }
         ("range", [Value::Number(first), Value::Number(count)]) => {
             Value::Array((*first..first.checked_add(*count)?).map(Value::Number).collect())
         }
@@ -117,7 +129,7 @@ fn of_files(scope: &Scope<'_>, name: &str, arguments: &[Value]) -> Option<Value>
 
 fn of_azure(name: &str, arguments: &[Value]) -> Option<Value> {
     match (name, arguments) {
-        ("subscriptionResourceId" | "resourceId", [parts @ ..]) => {
+        ("subscriptionResourceId" | "resourceId", parts) => {
             let parts: Vec<_> = parts.iter().map(ToString::to_string).collect();
             Some(Value::Text(format!("‹{name}›/{}", parts.join("/"))))
         }

@@ -117,7 +117,12 @@ fn item(scope: &Scope<'_>, resource: &Resource, locals: &Locals, body: Value) ->
         symbol: resource.symbol.clone(),
         kind: kind_of(resource),
         existing: resource.existing,
-        name: resource.deployed.body.property("name").map(|name| scope.value(name, locals).to_string()).unwrap_or_default(),
+        name: resource
+            .deployed
+            .body
+            .property("name")
+            .map(|name| scope.value(name, locals).to_string())
+            .unwrap_or_default(),
         scope: named("scope"),
         parent: named("parent").map(|(_, name)| name),
         body,

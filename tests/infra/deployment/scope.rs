@@ -53,7 +53,8 @@ impl<'a> Scope<'a> {
             Kind::Text(pieces) => self.text(pieces, locals),
             Kind::Array(items) => Value::Array(items.iter().map(|item| self.value(item, locals)).collect()),
             Kind::Object(properties) => {
-                let pair = |name: &Expr, value: &Expr| (self.value(name, locals).to_string(), self.value(value, locals));
+                let pair =
+                    |name: &Expr, value: &Expr| (self.value(name, locals).to_string(), self.value(value, locals));
                 Value::Object(properties.iter().map(|property| pair(&property.key, &property.value)).collect())
             }
             Kind::Name(name) => self.named(name, locals),
@@ -67,7 +68,8 @@ impl<'a> Scope<'a> {
             }
             Kind::Call(object, name, arguments) => {
                 let arguments: Vec<_> = arguments.iter().map(|argument| self.value(argument, locals)).collect();
-                let object = object.as_deref().filter(|object| !matches!(&object.kind, Kind::Name(name) if name == "az"));
+                let object =
+                    object.as_deref().filter(|object| !matches!(&object.kind, Kind::Name(name) if name == "az"));
                 functions::call(self, object.map(|object| self.value(object, locals)), name, &arguments)
             }
             Kind::Not(inner) => arithmetic::not(self.value(inner, locals)),
@@ -78,12 +80,14 @@ impl<'a> Scope<'a> {
                 let [condition, yes, no] = parts.as_ref();
                 arithmetic::choice(self.value(condition, locals), || self.value(yes, locals), || self.value(no, locals))
             }
-            Kind::For(each, condition, body) => {
-                let mut rounds = self.rounds(each, locals);
-                rounds.retain(|locals| condition.as_ref().is_none_or(|it| self.value(it, locals) != Value::Bool(false)));
-                Value::Array(rounds.iter().map(|locals| self.value(body, locals)).collect())
-            }
+            Kind::For(each, condition, body) => self.for_each(each, condition.as_deref(), body, locals),
         }
+    }
+
+    fn for_each(&self, each: &Each, condition: Option<&Expr>, body: &Expr, locals: &Locals) -> Value {
+        let mut rounds = self.rounds(each, locals);
+        rounds.retain(|locals| condition.is_none_or(|condition| self.value(condition, locals) != Value::Bool(false)));
+        Value::Array(rounds.iter().map(|locals| self.value(body, locals)).collect())
     }
 
     /// The variables of each round of a loop.
@@ -92,7 +96,8 @@ impl<'a> Scope<'a> {
         let round = |(at, item): (usize, &Value)| {
             let mut locals = locals.clone();
             locals.push((each.item.clone(), item.clone()));
-            locals.extend(each.index.clone().map(|index| (index, Value::Number(i64::try_from(at).unwrap_or(i64::MAX)))));
+            locals
+                .extend(each.index.clone().map(|index| (index, Value::Number(i64::try_from(at).unwrap_or(i64::MAX)))));
             locals
         };
         over.items().iter().enumerate().map(round).collect()
@@ -163,7 +168,8 @@ impl<'a> Scope<'a> {
     pub(super) fn module(&self, module: &Module, locals: &Locals) -> Option<Scope<'a>> {
         let target = self.templates.referred(&self.template.path, &module.reference)?;
         let params = module.deployed.body.property("params").map(|params| params.properties()).unwrap_or_default();
-        let given = params.iter().map(|param| (self.value(&param.key, locals).to_string(), self.value(&param.value, locals)));
+        let given =
+            params.iter().map(|param| (self.value(&param.key, locals).to_string(), self.value(&param.value, locals)));
         Some(Scope::new(self.sources, self.templates, target, given.collect()))
     }
 
@@ -171,7 +177,9 @@ impl<'a> Scope<'a> {
     pub(super) fn leaks(&self, file: &str, at: At) -> Vec<Problem> {
         let unmarked = self.template.params.iter().filter(|param| !has_decorator(&param.decorators, "secure"));
         let leaks = unmarked.filter(|param| self.params.get(&param.name).is_some_and(Value::is_secret));
-        let message = |param: &Param| format!("{} takes a secret as `{}`, which is not @secure()", self.template.path, param.name);
+        let message = |param: &Param| {
+            format!("{} takes a secret as `{}`, which is not @secure()", self.template.path, param.name)
+        };
         leaks.map(|param| Problem::new(file, at, message(param))).collect()
     }
 

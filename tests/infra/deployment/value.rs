@@ -46,7 +46,9 @@ impl Value {
     /// A property or, by a number, an item; null if it is not there.
     pub(crate) fn get(&self, name: &str) -> &Self {
         match self {
-            Self::Object(properties) => properties.iter().find(|(key, _)| key == name).map_or(&Self::Null, |(_, value)| value),
+            Self::Object(properties) => {
+                properties.iter().find(|(key, _)| key == name).map_or(&Self::Null, |(_, value)| value)
+            }
             Self::Array(items) => name.parse().ok().and_then(|at: usize| items.get(at)).unwrap_or(&Self::Null),
             _ => &Self::Null,
         }

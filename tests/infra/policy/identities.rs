@@ -34,7 +34,10 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
     for (name, id, _, scope) in ROLES.iter().filter(|(.., scope)| *scope != CONTAINER || cold_path) {
         if !assignments.iter().any(|item| role_of(item).ends_with(id)) {
             let anywhere = deployment.items.first();
-            problems.extend(anywhere.map(|item| Problem::new(&item.file, item.at, format!("nobody has the role {name} on a {scope}"))));
+            problems.extend(
+                anywhere
+                    .map(|item| Problem::new(&item.file, item.at, format!("nobody has the role {name} on a {scope}"))),
+            );
         }
     }
     problems
@@ -55,7 +58,9 @@ fn of_assignment(item: &Item) -> Vec<Problem> {
         problems.push(item.problem(&format!("{name} is given to {principal}, expected {owner}")));
     }
     if item.get("properties.principalType").as_text() != Some("ServicePrincipal") {
-        problems.push(item.problem("properties.principalType is not ServicePrincipal: new identities are not found without it"));
+        problems.push(
+            item.problem("properties.principalType is not ServicePrincipal: new identities are not found without it"),
+        );
     }
     match &item.scope {
         Some((scope, _)) if scope == on => {}

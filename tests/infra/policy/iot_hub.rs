@@ -29,7 +29,8 @@ fn policies(hub: &Item, deployment: &Deployment) -> Vec<Problem> {
     let policies = hub.get("properties.authorizationPolicies").items();
     let mut problems = Vec::new();
     if policies.is_empty() {
-        problems.push(hub.problem("has no list of authorizationPolicies, so the service makes its own, with all rights"));
+        problems
+            .push(hub.problem("has no list of authorizationPolicies, so the service makes its own, with all rights"));
     }
     for policy in policies {
         let (name, rights) = (policy.get("keyName"), policy.get("rights"));
@@ -39,10 +40,12 @@ fn policies(hub: &Item, deployment: &Deployment) -> Vec<Problem> {
             _ => rights.as_text() == Some("DeviceConnect"),
         };
         if !allowed {
-            problems.push(hub.problem(&format!("the policy {name} has the rights {rights}, expected DeviceConnect alone")));
+            problems
+                .push(hub.problem(&format!("the policy {name} has the rights {rights}, expected DeviceConnect alone")));
         }
         if *policy.get("primaryKey") != Value::Null || *policy.get("secondaryKey") != Value::Null {
-            problems.push(hub.problem(&format!("the policy {name} has a key from the template; the service makes them")));
+            problems
+                .push(hub.problem(&format!("the policy {name} has a key from the template; the service makes them")));
         }
     }
     problems

@@ -45,7 +45,9 @@ pub(super) fn of_parameters(templates: &Templates) -> Vec<Problem> {
 
 fn sounds_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    ["key", "secret", "password", "token", "connectionstring"].iter().any(|word| name.trim_end_matches('s').ends_with(word))
+    ["key", "secret", "password", "token", "connectionstring"]
+        .iter()
+        .any(|word| name.trim_end_matches('s').ends_with(word))
 }
 
 fn is_secure(param: &Param) -> bool {

@@ -66,7 +66,8 @@ impl Check<'_> {
                 }
             }
         }
-        let missing = object.properties.iter().filter(|(name, property)| property.required && found.property(name).is_none());
+        let missing =
+            object.properties.iter().filter(|(name, property)| property.required && found.property(name).is_none());
         for (name, _) in missing.filter(|_| whole) {
             self.problem(found.at, format!("`{path}` needs the property `{name}`"));
         }
