@@ -192,11 +192,16 @@ impl Error {
 
     /// The failure's one log line, written where the failure leaves the handler.
     pub fn log(&self, device_id: Option<&str>) {
+        self.log_kept(device_id, None, None);
+    }
+
+    /// The same line, where the failure leaves with items for the queues: how many are parked and how many dead-lettered.
+    pub fn log_kept(&self, device_id: Option<&str>, parked: Option<usize>, dead_lettered: Option<usize>) {
         let (kind, status) = (self.kind(), self.status());
         if self.level() == Level::WARN {
-            tracing::warn!(kind, status, device_id, "{self}");
+            tracing::warn!(kind, status, device_id, parked, dead_lettered, "{self}");
         } else {
-            tracing::error!(kind, status, device_id, "{self}");
+            tracing::error!(kind, status, device_id, parked, dead_lettered, "{self}");
         }
     }
 }

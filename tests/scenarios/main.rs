@@ -10,6 +10,7 @@ mod health;
 mod host_contract;
 mod hub_events;
 mod ledger;
+mod log_lines;
 mod parking;
 mod redelivery;
 mod registration;
