@@ -55,7 +55,7 @@ impl Circuit {
         let role = self.admit()?;
         let result = call.await;
         match &result {
-            Err(error) if !error.says_something_about_the_peer() => self.abstain(role),
+            Err(error) if !error.says_something_about(self.peer) => self.abstain(role),
             Err(error) if error.is_worth_retrying_now() => self.failed(role, &error.to_string()),
             // Whatever else it said, the peer answered.
             Ok(_) | Err(_) => *self.lock() = State::Closed { failures: 0 },

@@ -15,6 +15,7 @@ use super::access::Side;
 use super::credential::Credential;
 use super::gate::TwinGate;
 use super::managed_identity::ManagedIdentity;
+use super::outcome::{Creation, Identity, Sent, TagsWritten};
 use super::refusal::Refusal;
 use super::{API_VERSION, Access, DeviceId, DeviceToCloudMessage};
 use crate::error::{Error, Peer, Retry};
@@ -22,50 +23,6 @@ use crate::http::{BareClient, Clients, OUR_NAME, transport_failure, with_causes}
 
 /// Room made for a message's headers; there may be more.
 const EXPECTED_HEADERS: usize = 20;
-
-/// What became of a device-to-cloud message.
-#[derive(Debug)]
-pub(super) enum Sent {
-    /// Durably accepted.
-    Accepted,
-    /// Status 401 or 404. The hub answers 401 both for a wrong token and for a device it does not know.
-    UnknownDevice(Refusal),
-}
-
-/// What became of a device identity to be created.
-#[derive(Debug)]
-pub(super) enum Creation {
-    /// It is new.
-    Created,
-    /// It was there already.
-    Exists,
-    /// The credential does not open the registry.
-    Unauthorized(Refusal),
-}
-
-/// A device identity as it stands.
-#[derive(Debug)]
-pub(super) enum Identity {
-    /// It may send.
-    Enabled,
-    /// An operator has switched it off.
-    Disabled,
-    /// There is none.
-    Missing,
-    /// The credential does not open the registry.
-    Unauthorized(Refusal),
-}
-
-/// What became of tags to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TagsWritten {
-    /// They are in the twin.
-    Done,
-    /// The twin is not the one they were meant for any more.
-    TwinChanged,
-    /// There is no such device.
-    NoDevice,
-}
 
 /// Requests to one hub.
 #[derive(Debug)]

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::api::{HubApi, Sent};
+use super::api::HubApi;
 use super::gate::RegistryGate;
+use super::outcome::Sent;
 use super::reported::{TwinAccess, Twins};
 use super::standing::Standings;
 use super::{Access, DeviceId, DeviceToCloudMessage, TagsWritten};

@@ -3,8 +3,8 @@
 use tokio::time::{Instant, sleep};
 
 use super::access::Side;
-use super::api::{Creation, Identity, Sent};
 use super::client::{FIRST_PAUSE, IotHub, SHORTEST_ATTEMPT, remaining};
+use super::outcome::{Creation, Identity, Sent};
 use super::refusal::Refusal;
 use super::standing::REFUSED_FOR;
 use super::{DeviceId, DeviceToCloudMessage};

@@ -12,6 +12,7 @@ pub mod legal;
 mod managed_identity;
 pub mod message;
 mod mqtt;
+mod outcome;
 mod policy;
 mod refusal;
 mod reported;
@@ -19,11 +20,11 @@ pub(crate) mod sas;
 mod standing;
 
 pub use access::Access;
-pub use api::TagsWritten;
 pub use client::IotHub;
 pub use device_id::DeviceId;
 pub use message::DeviceToCloudMessage;
 pub use mqtt::Rates;
+pub use outcome::TagsWritten;
 pub use policy::{Policy, host_name_of, key_of};
 pub use reported::{Report, TwinAccess};
 
