@@ -9,6 +9,7 @@ mod downlinks;
 mod health;
 mod host_contract;
 mod hub_events;
+mod keyless;
 mod ledger;
 mod parking;
 mod redelivery;
