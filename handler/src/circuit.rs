@@ -172,6 +172,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_another_peer_did_says_nothing() {
+        let circuit = Circuit::new(Peer::IotHub);
+        for _ in 0..2 * FAILURES {
+            let what = "timed out".to_owned();
+            let other = Error::Unavailable { peer: Peer::ManagedIdentity, what, retry: Retry::Soon };
+            assert!(circuit.call(async { Err::<(), _>(other) }).await.is_err());
+        }
+        assert_eq!(circuit.report(), json!("closed"));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_call_that_was_not_made_says_nothing() {
         let not_asked = async |circuit: &Circuit| {
             let error = Error::NotAsked { peer: Peer::IotHub, what: "busy".to_owned(), wait: Duration::from_secs(1) };
