@@ -55,7 +55,7 @@ impl Circuit {
         let role = self.admit()?;
         let result = call.await;
         match &result {
-            Err(error) if !error.says_something_about_the_peer() => self.abstain(role),
+            Err(error) if !error.says_something_about(self.peer) => self.abstain(role),
             Err(error) if error.is_worth_retrying_now() => self.failed(role, &error.to_string()),
             // Whatever else it said, the peer answered.
             Ok(_) | Err(_) => self.answered(),
@@ -178,6 +178,17 @@ mod tests {
         for _ in 0..20 {
             let refused = Error::Refused { peer: Peer::IotHub, what: "no".to_owned() };
             assert!(circuit.call(async { Err::<(), _>(refused) }).await.is_err());
+        }
+        assert_eq!(circuit.report(), json!("closed"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_another_peer_did_says_nothing() {
+        let circuit = Circuit::new(Peer::IotHub);
+        for _ in 0..2 * FAILURES {
+            let what = "timed out".to_owned();
+            let other = Error::Unavailable { peer: Peer::ManagedIdentity, what, retry: Retry::Soon };
+            assert!(circuit.call(async { Err::<(), _>(other) }).await.is_err());
         }
         assert_eq!(circuit.report(), json!("closed"));
     }

@@ -15,6 +15,8 @@ pub enum Peer {
     IotHub,
     /// The Things Stack.
     Tts,
+    /// The function app's managed identity: the platform's endpoint that gives its tokens.
+    ManagedIdentity,
 }
 
 impl fmt::Display for Peer {
@@ -22,6 +24,7 @@ impl fmt::Display for Peer {
         formatter.write_str(match self {
             Self::IotHub => "IoT Hub",
             Self::Tts => "The Things Stack",
+            Self::ManagedIdentity => "the managed identity",
         })
     }
 }
@@ -168,10 +171,18 @@ impl Error {
         matches!(self, Self::NotYet { .. })
     }
 
-    /// Whether it came from the peer, or from trying to reach it.
+    /// Whether it came from this peer, or from trying to reach it.
     #[must_use]
-    pub fn says_something_about_the_peer(&self) -> bool {
-        !matches!(self, Self::NotAsked { .. })
+    pub fn says_something_about(&self, asked: Peer) -> bool {
+        match self {
+            Self::NotAsked { .. } => false,
+            Self::Refused { peer, .. } | Self::NotYet { peer, .. } | Self::Unavailable { peer, .. } => *peer == asked,
+            Self::Unauthorized(_)
+            | Self::Malformed(_)
+            | Self::UnsupportedFormat(_)
+            | Self::TooLarge(_)
+            | Self::Misconfigured(_) => true,
+        }
     }
 
     /// A short stable word for logs, metrics and answers.

@@ -9,6 +9,7 @@ mod downlinks;
 mod health;
 mod host_contract;
 mod hub_events;
+mod keyless;
 mod ledger;
 mod log_lines;
 mod parking;
