@@ -38,10 +38,6 @@ const OF_THE_HOST_IN_AZURE: [&str; 15] = [
 ];
 /// Of the handler, for machines that have no managed identity.
 const NOT_IN_AZURE: [&str; 1] = ["IOT_HUB_CONNECTION_STRING"];
-/// Of the handler, where a managed identity is.
-const KEYLESS: [&str; 4] =
-    ["AZURE_CLIENT_ID", "IOT_HUB_DEVICE_POLICY_KEY", "IOT_HUB_DEVICE_POLICY_NAME", "IOT_HUB_HOST_NAME"];
-
 /// The settings of the function app.
 pub(super) fn of_app(deployment: &Deployment) -> Option<&Item> {
     deployment.of_kind("Microsoft.Web/sites/config").find(|item| item.name == "appsettings")
@@ -67,7 +63,7 @@ fn expected(sources: &Sources) -> Vec<String> {
     let names = rows.map(|(name, _)| name).filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
     let elsewhere = |name: &&str| OF_THE_LOCAL_HOST.contains(name) || NOT_IN_AZURE.contains(name);
     let mut expected: Vec<_> = names.filter(|name| !elsewhere(name)).map(str::to_owned).collect();
-    expected.extend(OF_THE_HOST_IN_AZURE.into_iter().chain(KEYLESS).map(str::to_owned));
+    expected.extend(OF_THE_HOST_IN_AZURE.into_iter().map(str::to_owned));
     expected.sort();
     expected.dedup();
     expected
@@ -77,7 +73,8 @@ fn expected(sources: &Sources) -> Vec<String> {
 fn defaults(sources: &Sources, app: &Item) -> Vec<Problem> {
     let sample = sources.json("local.settings.sample.json");
     let decided_by_deployment = |name: &str| {
-        OF_THE_HOST_IN_AZURE.contains(&name) || name.starts_with("TTS_BASE") || name.starts_with("TTS_APPLICATION_ID")
+        let follows = ["IOT_HUB_DEVICE_POLICY_NAME", "TTS_APPLICATION_ID", "TTS_BASE_URL"];
+        OF_THE_HOST_IN_AZURE.contains(&name) || follows.contains(&name)
     };
     let mut problems = Vec::new();
     for (name, value) in app.get("properties").properties() {
