@@ -52,6 +52,8 @@ param iotHubUnits int = 1
 param existingIotHubName string = ''
 
 @description('Resource group of the hub that is there already.')
+@minLength(1)
+@maxLength(90)
 param existingIotHubResourceGroup string = resourceGroup().name
 
 @description('Shared access policy of the handler; it may only connect as a device.')
@@ -72,7 +74,7 @@ param vendorPolicyRights string = ''
 @maxLength(128)
 param iotHubDeviceIdTemplate string = '{device_id}'
 
-@description('Whether device-to-cloud messages are archived in storage as well. Not on F1, which has one endpoint only.')
+@description('Whether device-to-cloud messages are archived in storage as well. Not on F1, which has one endpoint only. A hub that is there already gets no endpoint for it.')
 param enableColdPath bool = false
 
 @description('Encoding of archived messages. Cannot be changed later.')
@@ -126,6 +128,7 @@ param maximumInstances int = 40
 // The handler
 
 @description('Shared secrets of the webhook beside the function key, joined by commas, at least 16 characters each; empty: none.')
+@maxLength(4096)
 @secure()
 param webhookSecret string = ''
 
