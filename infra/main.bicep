@@ -128,7 +128,7 @@ param maximumInstances int = 40
 // The handler
 
 @description('Shared secrets of the webhook beside the function key, joined by commas, at least 16 characters each; empty: none.')
-@maxLength(4096)
+@maxLength(1024)
 @secure()
 param webhookSecret string = ''
 
