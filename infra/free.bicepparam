@@ -8,6 +8,7 @@ param stackClusterAddress = readEnvironmentVariable('STACK_CLUSTER_ADDRESS')
 param stackApplicationID = readEnvironmentVariable('STACK_APPLICATION_ID')
 param stackAPIKey = readEnvironmentVariable('STACK_API_KEY')
 param webhookSecret = readEnvironmentVariable('WEBHOOK_SECRET', '')
+param alertEmail = readEnvironmentVariable('ALERT_EMAIL', '')
 
 param iotHubSku = 'F1'
 param iotHubUnits = 1

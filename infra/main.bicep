@@ -74,7 +74,7 @@ param vendorPolicyRights string = ''
 @maxLength(128)
 param iotHubDeviceIdTemplate string = '{device_id}'
 
-@description('Whether device-to-cloud messages are archived in storage as well. Not on F1, which has one endpoint only.')
+@description('Whether device-to-cloud messages are archived in storage as well. Not on F1, which has one endpoint only. A hub that is there already gets no endpoint for it.')
 param enableColdPath bool = false
 
 @description('Encoding of archived messages. Cannot be changed later.')

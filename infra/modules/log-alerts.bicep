@@ -31,12 +31,13 @@ AppTraces
 | project TimeGenerated, letters = letters * ItemCount
 '''
 
-// The handler says `first_seen` in each line about a parked item that it could not deliver again.
+// The handler says `first_seen` in each line about a parked item that it could not deliver again. What waits for one device
+// to join or to get room in its queue (`not_yet`) is as it should be.
 var parkedAgeQuery = '''
 AppTraces
 | where tostring(Properties.Category) == "Host.Function.Console"
 | extend line = parse_json(Message)
-| where todatetime(line.first_seen) < TimeGenerated - 1h and tostring(line.level) == "WARN"
+| where todatetime(line.first_seen) < TimeGenerated - 1h and tostring(line.level) == "WARN" and tostring(line.kind) != "not_yet"
 | project TimeGenerated, items = 1
 '''
 
