@@ -5,6 +5,7 @@
 //! one side fails a test instead of cancelling out.
 
 pub mod azurite;
+pub mod entra;
 pub mod event_hub;
 pub mod functions_host;
 pub mod iot_hub;

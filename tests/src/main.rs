@@ -36,6 +36,9 @@ struct Arguments {
     /// Port of The Things Stack stand-in's HTTP API.
     #[arg(long, default_value_t = 1885)]
     tts_port: u16,
+    /// Open IoT Hub with a managed identity instead of a connection string.
+    #[arg(long)]
+    keyless: bool,
     /// Build and run the handler optimised.
     #[arg(long)]
     release: bool,
@@ -55,6 +58,7 @@ impl Arguments {
             retry_time_scale: 1.0,
             queues: Queues::in_memory(),
             release: self.release,
+            keyless: self.keyless,
             ..Options::default()
         }
     }

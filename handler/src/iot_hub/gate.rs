@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::DeviceId;
+use super::access::Side;
 use crate::error::{Error, Peer, Retry};
 
 /// How long the registry is left alone once our credential was refused.
@@ -26,13 +27,6 @@ struct State {
     closed: Option<Closed>,
     suspected: Option<(DeviceId, Instant)>,
     budget: Budget,
-}
-
-/// Which of the hub's APIs does not accept our credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Device,
-    Registry,
 }
 
 #[derive(Debug)]
@@ -134,6 +128,28 @@ impl RegistryGate {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The way to the twins' service side: nobody while our credential is refused there.
+#[derive(Debug, Default)]
+pub(super) struct TwinGate(Mutex<Option<(Instant, String)>>);
+
+impl TwinGate {
+    /// The reason of the last refusal, while it is fresh.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((at, reason)) if at.elapsed() < CLOSED_FOR => {
+                Err(unavailable(reason.clone(), CLOSED_FOR - at.elapsed()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes the way for everybody.
+    pub(super) fn close(&self, reason: String) -> Error {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), reason.clone()));
+        unavailable(reason, CLOSED_FOR)
     }
 }
 

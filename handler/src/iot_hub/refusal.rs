@@ -51,6 +51,13 @@ impl Refusal {
         self.status == 404 && self.code == "DeviceNotFound"
     }
 
+    /// Whether our credential is what the hub does not like, rather than the request. It answers 401 for keys, tokens and
+    /// missing roles, and 403 for an IP filter or local authentication switched off.
+    pub(super) fn is_about_our_credential(&self) -> bool {
+        let is_about_something_else = ["IotHubQuotaExceeded", "DeviceDisabled"].contains(&self.code.as_str());
+        self.status == 401 || (self.status == 403 && !is_about_something_else)
+    }
+
     /// The reason as one line for a person; the hub's tracking id is in it.
     pub(super) fn describe(&self) -> String {
         format!("status {} {} {}", self.status, self.code, self.message).trim_end().to_owned()
