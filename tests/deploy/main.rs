@@ -11,3 +11,4 @@ mod prerequisites;
 mod the_things_stack;
 mod uninstall;
 mod webhook_template;
+mod workflows;
