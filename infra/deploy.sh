@@ -34,10 +34,11 @@ usage: infra/deploy.sh --resource-group NAME --location REGION --tts-address URL
   --simulate DEVICE            let The Things Stack simulate an uplink of this device and follow it into IoT Hub
   --yes                        ask nothing
 
-Secrets come from the environment only:
+Secrets come from the environment only, and so does who gets mail when an alert fires:
   STACK_API_KEY                API key of the application, for the function app
   WEBHOOK_SECRET               optional: shared secrets of the webhook, joined by commas, at least 16 characters each
   STACK_SETUP_API_KEY          optional: the key that sets the webhook up and simulates; STACK_API_KEY unless given
+  ALERT_EMAIL                  optional, with profile s1
 TEXT
 }
 

@@ -137,7 +137,7 @@ verify_chain() {
   path=${webhook_base_url%/tts}/health
   retry 'the handler does not answer' is_well "$path" "$host_key" || fail \
     "the handler is not well at $path: ${answer:0:600}" \
-    "az functionapp log tail does not exist on Flex Consumption: see Application Insights of $resource_group" \
+    "Application Insights in group $resource_group shows why: Failures and Traces" \
     'a setting that could not be read from Key Vault heals within minutes: run this again'
   say "the handler is well at $path"
   if [[ -z $simulate ]]; then

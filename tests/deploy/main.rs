@@ -5,6 +5,7 @@ mod azure;
 mod run;
 
 mod arguments;
+mod docs;
 mod existing_hub;
 mod first_and_again;
 mod prerequisites;
