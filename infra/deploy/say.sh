@@ -1,6 +1,11 @@
 # shellcheck shell=bash
 # How the script speaks, and how it calls the az CLI.
 
+# Nobody else may read it, and it goes when the script ends, however that happens.
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM
+
 say() {
   printf '%s\n' "$*"
 }
@@ -22,11 +27,9 @@ fail() {
 
 # The az CLI in the chosen subscription. What it complains about is kept in $complaint.
 azure() {
-  local errors status=0
-  errors=$(mktemp)
-  command az "$@" ${subscription:+--subscription "$subscription"} --only-show-errors 2>"$errors" || status=$?
-  complaint=$(<"$errors")
-  rm -f "$errors"
+  local status=0
+  command az "$@" ${subscription:+--subscription "$subscription"} --only-show-errors 2>"$scratch/errors" || status=$?
+  complaint=$(<"$scratch/errors")
   return "$status"
 }
 
@@ -34,12 +37,11 @@ azure() {
 read_azure() {
   local -n printed=$1
   shift
-  local output status=0
-  output=$(mktemp)
-  azure "$@" >"$output" || status=$?
+  local status=0
+  azure "$@" >"$scratch/output" || status=$?
   # shellcheck disable=SC2034  # the caller reads it by its own name
-  printed=$(<"$output")
-  rm -f "$output"
+  printed=$(<"$scratch/output")
+  rm -f "$scratch/output"
   return "$status"
 }
 

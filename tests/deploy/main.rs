@@ -4,6 +4,7 @@
 mod azure;
 mod run;
 
+mod agreement;
 mod arguments;
 mod docs;
 mod existing_hub;

@@ -91,6 +91,9 @@ pub(crate) async fn run(azure: &Azure, given: Given) -> Run {
         }
     }
     assert!(!stderr.contains("no rule for"), "{stderr}");
+    let left = std::fs::read_dir(azure.folder()).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().starts_with("tmp.")).collect();
+    assert!(left.is_empty(), "{left:?} is left behind");
     let transcript = format!("exit code {code}\n\n{stdout}{}{stderr}", if stderr.is_empty() { "" } else { "\n" });
     Run { transcript: by_name(azure, &transcript), calls: by_name(azure, &calls), code }
 }
