@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# A hub that is there already: what we need is added to it, everything else is left alone.
+# A hub that is there already: what we need is added to it, everything else is left alone. The commands are the az CLI's
+# own, deprecated in favour of an extension that would have to be installed first.
 
 hub_policy=device-connect
 hub_endpoint=bridge-events
