@@ -3,12 +3,12 @@
 
 mod walk;
 
-use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use local::causes::with_causes;
 use local::stage::{StageOptions, stage};
 use local::storage_queue::Queues;
 use local::system::{Options, StartError, System, WEBHOOK_SECRET};
@@ -107,16 +107,6 @@ fn only_stage(release: bool) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn with_causes(reason: &dyn Error) -> String {
-    let mut text = reason.to_string();
-    let mut source = reason.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn advice(reason: &StartError) -> &'static str {
