@@ -32,7 +32,7 @@ usage: infra/deploy.sh --resource-group NAME --location REGION --tts-address URL
   --webhook-id ID              what the webhook is called; azure-iot-hub unless given
   --no-webhook                 only say what to enter in the Console
   --simulate DEVICE            let The Things Stack simulate an uplink of this device and follow it into IoT Hub
-  --yes                        ask nothing
+  --yes                        uninstall without asking
 
 Secrets come from the environment only, and so does who gets mail when an alert fires:
   STACK_API_KEY                API key of the application, for the function app
@@ -66,6 +66,8 @@ read_arguments() {
 set_option() {
   if [[ $1 == --parameter ]]; then
     [[ $2 == [A-Za-z]*=* ]] || fail_usage 'found a --parameter that does not have the form NAME=VALUE'
+    [[ ${2,,} != stackapikey=* && ${2,,} != webhooksecret=* ]] ||
+      fail "found a secret in --parameter ${2%%=*}, where every process sees it" 'export STACK_API_KEY or WEBHOOK_SECRET instead'
     parameters+=("$2")
   else
     local name=${1#--}
