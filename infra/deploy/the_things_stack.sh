@@ -84,6 +84,7 @@ check_webhook() {
   [[ ! $answer =~ \"base_url\":\"([^\"]*)\" ]] || webhook_before=${BASH_REMATCH[1]}
 }
 
+# Each type has its name as path: by that the workbook tells them apart.
 set_webhook() {
   step 'Webhook'
   if [[ -n $no_webhook ]]; then
@@ -95,7 +96,7 @@ set_webhook() {
     'run this again with another --webhook-id, or delete it in the Console first'
   local type types='' paths='"base_url","headers","format"'
   for type in "${message_types[@]}"; do
-    types+=",\"$type\":{}"
+    types+=",\"$type\":{\"path\":\"/${type//_/-}\"}"
     paths+=",\"$type\""
   done
   tts "$tts_address" "$setup_key" PUT "/as/webhooks/$tts_application/$webhook_id" "$(printf \
@@ -126,7 +127,7 @@ Enter in the Console: Applications → $tts_application → Integrations → Web
                           --function-name uplink --query '"the-things-stack"' --output tsv
 TEXT
   [[ -z $WEBHOOK_SECRET ]] || say '                      X-Webhook-Secret = the first secret of WEBHOOK_SECRET'
-  say '  Enabled messages    all of them, paths empty'
+  say '  Enabled messages    all of them, each with its own name as path (/uplink-message, /join-accept and so on) or none'
 }
 
 verify_chain() {

@@ -26,7 +26,8 @@ async fn the_first_deployment_ends_with_an_uplink_in_iot_hub_and_a_second_one_ch
         json!({"x-functions-key": system.host.function_key(), "X-Webhook-Secret": local::system::WEBHOOK_SECRET});
     assert_eq!((&webhook["headers"], &webhook["format"]), (&headers, &json!("json")));
     let types = local::tts::messages::MESSAGE_TYPES;
-    assert!(types.iter().all(|message_type| webhook[*message_type] == json!({})), "{webhook}");
+    let has_its_path = |name: &str| webhook[name] == json!({"path": format!("/{}", name.replace('_', "-"))});
+    assert!(types.iter().all(|name| has_its_path(name)), "{webhook}");
     let tts = system.tts.base_url();
     let environment = [tts.trim_end_matches("/api/v3"), "plant-a", system.tts.api_key(), local::system::WEBHOOK_SECRET];
     assert_eq!(azure.environment().trim_end(), environment.join(" "));
