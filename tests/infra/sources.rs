@@ -41,7 +41,7 @@ impl Sources {
             let path = format!("{folder}/{}", entry.file_name().to_str().expect("names are UTF-8"));
             if entry.path().is_dir() {
                 self.read_folder(&path);
-            } else if [".bicep", ".bicepparam", ".json"].iter().any(|end| path.ends_with(end)) {
+            } else if [".bicep", ".bicepparam", ".json", ".md"].iter().any(|end| path.ends_with(end)) {
                 self.read(path);
             }
         }

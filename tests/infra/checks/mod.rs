@@ -1,5 +1,6 @@
 //! What the compiler and its linter would say, as far as it can be known without them.
 
+mod cycles;
 mod decorators;
 mod functions;
 mod kinds;
@@ -9,6 +10,8 @@ mod parameters;
 mod symbols;
 mod types;
 
+pub(crate) use cycles::problems as cycles;
+pub(crate) use decorators::is_secure;
 pub(crate) use kinds::Simple;
 pub(crate) use types::names;
 

@@ -1,6 +1,7 @@
 //! Secrets: marked where they come in, and in the vault only.
 
-use crate::bicep::{Kind, Param, Template, Type, has_decorator};
+use crate::bicep::{Kind, Param, Template, Type};
+use crate::checks::is_secure;
 use crate::deployment::Deployment;
 use crate::problem::Problem;
 use crate::sources::Templates;
@@ -20,7 +21,7 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
             problems.push(Problem::new(file, *at, format!("the output `{name}` holds a secret: {value}")));
         }
     }
-    problems.extend(deployment.leaks.iter().cloned());
+    problems.extend(deployment.problems.iter().cloned());
     problems
 }
 
@@ -48,10 +49,6 @@ fn sounds_secret(name: &str) -> bool {
     ["key", "secret", "password", "token", "connectionstring"]
         .iter()
         .any(|word| name.trim_end_matches('s').ends_with(word))
-}
-
-fn is_secure(param: &Param) -> bool {
-    has_decorator(&param.decorators, "secure")
 }
 
 fn of_param(template: &Template, param: &Param, message: &str) -> Problem {
