@@ -65,6 +65,7 @@ var coldPathEndpoint = 'cold-path'
 var builtInEndpoint = 'events'
 var hasColdPath = !empty(coldPathContainerName)
 
+// Policies come without keys: the service makes them, anew with each deployment. secrets.bicep then fetches the new one.
 var devicePolicy = [
   {
     keyName: devicePolicyName
