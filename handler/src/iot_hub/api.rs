@@ -193,7 +193,7 @@ impl HubApi {
         }
     }
 
-    /// Whether requests to the service side could be authorized now.
+    /// What authorizes a request to the service side.
     pub(super) async fn authorize(&self, timeout: Duration) -> Result<HeaderValue, Error> {
         match &self.identity {
             Some(identity) => identity.authorization(timeout).await,

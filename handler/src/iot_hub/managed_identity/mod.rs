@@ -142,19 +142,19 @@ impl ManagedIdentity {
         }
         self.check_refused()?;
         let asked = async {
-            let token = timeout_at(deadline, self.ask()).await;
-            token.unwrap_or_else(|_| Err(unavailable("its token endpoint timed out".to_owned(), Retry::Soon)))
+            let token = timeout_at(deadline, self.ask(now)).await;
+            let timed_out = || unavailable("its token endpoint timed out".to_owned(), Retry::Soon);
+            self.note(token.unwrap_or_else(|_| Err(timed_out())))
         };
-        let token = self.circuit.call(asked).await.and_then(|token| {
-            let unusable = || unavailable("its token endpoint answered an unusable token".to_owned(), Retry::Soon);
-            Token::new(&token, now).filter(|token| token.is_usable(now)).ok_or_else(unusable)
-        });
-        self.note(token)
+        self.circuit.call(asked).await
     }
 
-    async fn ask(&self) -> Result<AccessToken, Error> {
+    async fn ask(&self, now: OffsetDateTime) -> Result<Token, Error> {
         let credential = self.credential.as_ref().map_err(|what| unavailable(what.clone(), Retry::After(OPERATOR)))?;
-        credential.get_token(&[self.scope], None).await.map_err(|reason| failure(&reason, &self.client_id))
+        let token = credential.get_token(&[self.scope], None).await;
+        let token = token.map_err(|reason| failure(&reason, &self.client_id))?;
+        let unusable = || unavailable("its token endpoint answered an unusable token".to_owned(), Retry::Soon);
+        Token::new(&token, now).filter(|token| token.is_usable(now)).ok_or_else(unusable)
     }
 
     fn note(&self, token: Result<Token, Error>) -> Result<HeaderValue, Error> {
