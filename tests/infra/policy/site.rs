@@ -43,32 +43,41 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
         ("identity.type", Value::text("UserAssigned")),
         ("properties.functionAppConfig.deployment.storage.authentication.type", Value::text("UserAssignedIdentity")),
     ];
-    let plan = [
+    let mut problems = broken(deployment, SITE, &rules);
+    problems.extend(plan(deployment));
+    problems.extend(deployment.of_kind(SITE).flat_map(|site| identity(site, deployment)));
+    problems.extend(settings(deployment));
+    problems.extend(deployment.of_kind(SITE).flat_map(|site| callers(site, deployment)));
+    problems
+}
+
+fn plan(deployment: &Deployment) -> Vec<Problem> {
+    let rules = [
         ("kind", Value::text("functionapp")),
         ("sku.name", Value::text("FC1")),
         ("sku.tier", Value::text("FlexConsumption")),
         ("properties.reserved", TRUE),
     ];
-    let mut problems = broken(deployment, SITE, &rules);
-    problems.extend(broken(deployment, "Microsoft.Web/serverfarms", &plan));
-    for site in deployment.of_kind(SITE) {
-        problems.extend(OWN_IDENTITY.into_iter().filter_map(|path| site.expect(path, &Value::Unknown(APP.to_owned()))));
-        let identities = site.get("identity.userAssignedIdentities").properties();
-        if identities.len() != 1 || identities[0].0 != format!("‹{APP}›") {
-            problems.push(site.problem("identity.userAssignedIdentities is not the app's identity alone"));
-        }
-        if !site.get("properties.serverFarmId").is_unknown() {
-            problems.push(site.problem("properties.serverFarmId is not the plan"));
-        }
-        problems.extend(["ftp", "scm"].into_iter().filter_map(|way| {
-            let policies = deployment.of_kind("Microsoft.Web/sites/basicPublishingCredentialsPolicies");
-            let mut off = policies.filter(|item| *item.get("properties.allow") == FALSE && item.name == way);
-            let found = off.any(|item| item.parent.as_ref().is_some_and(|(_, parent)| *parent == site.name));
-            (!found).then(|| site.problem(&format!("basic authentication of {way} is not switched off")))
-        }));
+    broken(deployment, "Microsoft.Web/serverfarms", &rules)
+}
+
+/// The app is itself, and nobody else by password.
+fn identity(site: &Item, deployment: &Deployment) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    problems.extend(OWN_IDENTITY.into_iter().filter_map(|path| site.expect(path, &Value::Unknown(APP.to_owned()))));
+    let identities = site.get("identity.userAssignedIdentities").properties();
+    if identities.len() != 1 || identities[0].0 != format!("‹{APP}›") {
+        problems.push(site.problem("identity.userAssignedIdentities is not the app's identity alone"));
     }
-    problems.extend(settings(deployment));
-    problems.extend(deployment.of_kind(SITE).flat_map(|site| callers(site, deployment)));
+    if !site.get("properties.serverFarmId").is_unknown() {
+        problems.push(site.problem("properties.serverFarmId is not the plan"));
+    }
+    problems.extend(["ftp", "scm"].into_iter().filter_map(|way| {
+        let policies = deployment.of_kind("Microsoft.Web/sites/basicPublishingCredentialsPolicies");
+        let mut off = policies.filter(|item| *item.get("properties.allow") == FALSE && item.name == way);
+        let found = off.any(|item| item.parent.as_ref().is_some_and(|(_, parent)| *parent == site.name));
+        (!found).then(|| site.problem(&format!("basic authentication of {way} is not switched off")))
+    }));
     problems
 }
 
