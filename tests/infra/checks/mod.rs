@@ -4,6 +4,7 @@ mod cycles;
 mod decorators;
 mod functions;
 mod kinds;
+mod linter;
 mod members;
 mod modules;
 mod parameters;
@@ -25,6 +26,7 @@ pub(crate) fn problems(templates: &Templates) -> Vec<Problem> {
         problems.extend(symbols::problems(template));
         problems.extend(functions::problems(template));
         problems.extend(decorators::problems(template));
+        problems.extend(linter::problems(template));
         problems.extend(modules::problems(template, templates));
         problems.extend(members::problems(template, templates));
         problems.extend(types::problems(template, templates));

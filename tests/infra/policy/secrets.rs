@@ -44,11 +44,13 @@ pub(super) fn of_parameters(templates: &Templates) -> Vec<Problem> {
     problems
 }
 
+/// Names the linter takes for secrets, and those that end in a word for one.
 fn sounds_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    ["key", "secret", "password", "token", "connectionstring"]
-        .iter()
-        .any(|word| name.trim_end_matches('s').ends_with(word))
+    let within = ["password", "pwd", "secret", "accountkey", "acctkey"];
+    let at_end = ["key", "token", "connectionstring"];
+    within.iter().any(|word| name.contains(word))
+        || at_end.iter().any(|word| name.trim_end_matches('s').ends_with(word))
 }
 
 fn of_param(template: &Template, param: &Param, message: &str) -> Problem {
