@@ -10,16 +10,8 @@ use crate::problem::Problem;
 #[derive(Debug, Clone)]
 pub(crate) struct Sources(BTreeMap<String, String>);
 
-/// Besides `infra/`: what the templates have to agree with.
-const BESIDES: [&str; 7] = [
-    "host.json",
-    "local.settings.sample.json",
-    "README.md",
-    "functions/health/function.json",
-    "functions/hub_events/function.json",
-    "functions/redeliver/function.json",
-    "functions/uplink/function.json",
-];
+/// Besides `infra/` and `functions/`: what the templates have to agree with.
+const BESIDES: [&str; 3] = ["host.json", "local.settings.sample.json", "README.md"];
 
 /// The repository's root.
 pub(crate) fn repository() -> PathBuf {
@@ -31,6 +23,7 @@ impl Sources {
     pub(crate) fn of_the_repository() -> Self {
         let mut files = Self(BTreeMap::new());
         files.read_folder("infra");
+        files.read_folder("functions");
         BESIDES.into_iter().for_each(|path| files.read(path.to_owned()));
         files
     }

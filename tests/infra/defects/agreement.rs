@@ -8,7 +8,7 @@ const HUB: &str = "infra/modules/iot-hub.bicep";
 const EVENTS: &str = "infra/modules/event-hubs.bicep";
 const FREE: &str = "infra/free.bicepparam";
 
-const DEFECTS: [Defect; 33] = [
+const DEFECTS: [Defect; 34] = [
     defect(
         "setting the handler does not know",
         SETTINGS,
@@ -192,6 +192,13 @@ const DEFECTS: [Defect; 33] = [
     ),
     defect("archive with names Azure refuses", HUB, "/{HH}/{mm}/", "/{HH}/", "fileNameFormat has no {mm}"),
     defect("queue outside the account", STORAGE, "  parent: queueService\n", "", "needs a parent of type"),
+    defect(
+        "alert about a function of another name",
+        "infra/modules/log-alerts.bicep",
+        "Name == \"hub_events\"",
+        "Name == \"hub-events\"",
+        "asks about a function hub-events",
+    ),
 ];
 
 #[test]
