@@ -181,6 +181,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn twins_are_left_alone_for_a_minute_with_the_same_reason() {
+        let gate = TwinGate::default();
+        assert!(gate.check().is_ok());
+        let reason = gate.close("role missing".to_owned()).to_string();
+        tokio::time::advance(CLOSED_FOR / 2).await;
+        let error = gate.check().unwrap_err();
+        assert_eq!((error.to_string(), error.retry()), (reason, Some(Retry::After(CLOSED_FOR / 2))));
+        tokio::time::advance(CLOSED_FOR / 2).await;
+        assert!(gate.check().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn only_a_message_offered_after_the_closing_opens_it_and_only_on_the_device_side() {
         for (side, opens) in [(Side::Device, true), (Side::Registry, false)] {
             let gate = RegistryGate::new(60);

@@ -80,3 +80,25 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_the_hub_does_not_like_is_told_apart_from_everything_else() {
+        for (status, code, is_ours) in [
+            (401, "IotHubUnauthorizedAccess", true),
+            (401, "IotHubUnauthorized", true),
+            (403, "", true),
+            (403, "IotHubQuotaExceeded", false),
+            (403, "DeviceDisabled", false),
+            (404, "DeviceNotFound", false),
+            (429, "ThrottlingBacklogTimeout", false),
+            (500, "ServerError", false),
+        ] {
+            let refusal = Refusal { status, code: code.to_owned(), message: String::new(), retry_after: None };
+            assert_eq!(refusal.is_about_our_credential(), is_ours, "{status} {code}");
+        }
+    }
+}

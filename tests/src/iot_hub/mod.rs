@@ -128,37 +128,6 @@ impl IotHub {
         &self.0.ca_pem
     }
 
-    /// A hub connection string with the policy's primary key; an unknown policy gets a key that opens nothing.
-    #[must_use]
-    pub fn connection_string(&self, policy: &str) -> String {
-        let key = self.policy_key(policy);
-        format!("HostName={};SharedAccessKeyName={policy};SharedAccessKey={key}", self.0.host_name)
-    }
-
-    /// The policy's primary key; an unknown policy gets one that opens nothing.
-    #[must_use]
-    pub fn policy_key(&self, policy: &str) -> String {
-        let policies = self.0.hub.access.policies();
-        let own = policies.iter().find(|own| own.name == policy);
-        own.map_or_else(policy::random_key, |own| own.primary_key.clone())
-    }
-
-    /// Gives a policy two new keys; tokens made with the old ones are refused from now on.
-    pub fn rotate_policy_key(&self, policy: &str) {
-        let mut policies = self.0.hub.access.policies();
-        policies.iter_mut().filter(|own| own.name == policy).for_each(Policy::rotate);
-    }
-
-    /// Assigns a role to a principal of the hub's directory, from now on.
-    pub fn assign_role(&self, principal_id: &str, role: Role) {
-        self.0.hub.access.roles().push((principal_id.to_owned(), role));
-    }
-
-    /// Takes a role away again.
-    pub fn remove_role(&self, principal_id: &str, role: Role) {
-        self.0.hub.access.roles().retain(|own| *own != (principal_id.to_owned(), role));
-    }
-
     /// What devices sent and the hub accepted, oldest first; none while somebody observes the hub.
     #[must_use]
     pub fn messages(&self) -> Vec<DeviceToCloudMessage> {

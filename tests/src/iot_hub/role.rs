@@ -1,5 +1,6 @@
 //! Roles of Microsoft Entra ID on a hub: what a principal may do on the service's side.
 
+use super::IotHub;
 use super::policy::Right;
 
 /// What a call to the service's side does.
@@ -56,6 +57,18 @@ impl Role {
             Self::TwinContributor => matches!(action, Action::ReadTwins | Action::WriteTwins),
             Self::Contributor => false,
         }
+    }
+}
+
+impl IotHub {
+    /// Assigns a role to a principal of the hub's directory, from now on.
+    pub fn assign_role(&self, principal_id: &str, role: Role) {
+        self.0.hub.access.roles().push((principal_id.to_owned(), role));
+    }
+
+    /// Takes a role away again.
+    pub fn remove_role(&self, principal_id: &str, role: Role) {
+        self.0.hub.access.roles().retain(|own| *own != (principal_id.to_owned(), role));
     }
 }
 
