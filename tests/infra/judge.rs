@@ -36,18 +36,18 @@ fn deployments(sources: &Sources, templates: &Templates) -> Vec<Deployment> {
     cases.into_iter().map(|(profile, set)| Deployment::of(sources, templates, profile, &set)).collect()
 }
 
-/// Everything that is wrong. What cannot be read is not judged further.
+/// Everything that is wrong. What cannot be read, or is made of itself, is not judged further.
 pub(crate) fn problems(sources: &Sources) -> Vec<Problem> {
     let templates = Templates::of(sources);
     if !templates.problems.is_empty() {
         return templates.problems;
     }
-    let mut problems = checks::problems(&templates);
-    problems.extend(policy::of_templates(&templates));
     let cycles = checks::cycles(&templates);
     if !cycles.is_empty() {
         return cycles;
     }
+    let mut problems = checks::problems(&templates);
+    problems.extend(policy::of_templates(&templates));
     problems.extend(agreement::of_files(sources, &templates));
     // What a template refers to may be missing altogether.
     if templates.parameters.iter().all(|it| templates.referred(&it.path, &it.using).is_some()) {

@@ -29,7 +29,7 @@ pub(crate) fn problems(templates: &Templates) -> Vec<Problem> {
         problems.extend(linter::problems(template));
         problems.extend(modules::problems(template, templates));
         problems.extend(members::problems(template, templates));
-        problems.extend(types::problems(template, templates));
+        problems.extend(types::problems(template));
     }
     for parameters in &templates.parameters {
         problems.extend(parameters::problems(parameters, templates));

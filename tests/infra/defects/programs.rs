@@ -103,7 +103,7 @@ const DEFECTS: [Defect; 19] = [
         "variable made of itself",
         MAIN,
         "var ownsIotHub = empty(existingIotHubName)",
-        "var ownsIotHub = empty(iotHubName)",
+        "var ownsIotHub = iotHubName",
         "is made of itself: iotHubName → ownsIotHub → iotHubName",
     ),
     defect(
