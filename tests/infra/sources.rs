@@ -10,16 +10,8 @@ use crate::problem::Problem;
 #[derive(Debug, Clone)]
 pub(crate) struct Sources(BTreeMap<String, String>);
 
-/// Besides `infra/`: what the templates have to agree with.
-const BESIDES: [&str; 7] = [
-    "host.json",
-    "local.settings.sample.json",
-    "README.md",
-    "functions/health/function.json",
-    "functions/hub_events/function.json",
-    "functions/redeliver/function.json",
-    "functions/uplink/function.json",
-];
+/// Besides `infra/` and `functions/`: what the templates have to agree with.
+const BESIDES: [&str; 3] = ["host.json", "local.settings.sample.json", "README.md"];
 
 /// The repository's root.
 pub(crate) fn repository() -> PathBuf {
@@ -31,6 +23,7 @@ impl Sources {
     pub(crate) fn of_the_repository() -> Self {
         let mut files = Self(BTreeMap::new());
         files.read_folder("infra");
+        files.read_folder("functions");
         BESIDES.into_iter().for_each(|path| files.read(path.to_owned()));
         files
     }
@@ -41,7 +34,7 @@ impl Sources {
             let path = format!("{folder}/{}", entry.file_name().to_str().expect("names are UTF-8"));
             if entry.path().is_dir() {
                 self.read_folder(&path);
-            } else if [".bicep", ".bicepparam", ".json"].iter().any(|end| path.ends_with(end)) {
+            } else if [".bicep", ".bicepparam", ".json", ".md"].iter().any(|end| path.ends_with(end)) {
                 self.read(path);
             }
         }

@@ -16,6 +16,23 @@ pub(super) fn problems(sources: &Sources, deployment: &Deployment) -> Vec<Proble
     problems.extend(event_hub(deployment, app));
     problems.extend(package(deployment));
     problems.extend(webhook(sources, deployment));
+    problems.extend(asked_about(sources, deployment));
+    problems
+}
+
+/// Functions that alerts and workbook ask about, `Name == "uplink"`, are there.
+fn asked_about(sources: &Sources, deployment: &Deployment) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for item in &deployment.items {
+        item.body.leaves("", &mut |_, value| {
+            let text = value.to_string().replace('\\', "");
+            let names = text.split(" Name == \"").skip(1).filter_map(|rest| rest.split('"').next().map(str::to_owned));
+            let unknown =
+                names.filter(|name| !sources.paths().any(|path| path == format!("functions/{name}/function.json")));
+            problems
+                .extend(unknown.map(|name| item.problem(&format!("asks about a function {name}, which is not there"))));
+        });
+    }
     problems
 }
 

@@ -1,8 +1,12 @@
 //! What the templates must agree with: the handler's settings, the functions' bindings, the stand-ins, Azure's limits.
 
 mod messaging;
+mod profiles;
 mod routes;
 mod settings;
+mod values;
+
+pub(crate) use profiles::of_files;
 
 use crate::deployment::{Deployment, Item};
 use crate::problem::{At, Problem};
@@ -13,6 +17,8 @@ pub(crate) fn problems(sources: &Sources, deployment: &Deployment) -> Vec<Proble
     let mut problems = settings::problems(sources, deployment);
     problems.extend(messaging::problems(sources, deployment));
     problems.extend(routes::problems(deployment));
+    problems.extend(values::problems(deployment));
+    problems.extend(profiles::problems(deployment));
     problems
 }
 

@@ -23,6 +23,7 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
         problems.extend(limits(hub));
         problems.extend(of_hub(hub));
         problems.extend(to_event_hub(hub, deployment));
+        problems.extend(to_archive(hub, deployment));
     }
     problems
 }
@@ -72,6 +73,9 @@ fn of_hub(hub: &Item) -> Vec<Problem> {
         if let Err(error) = Condition::parse(&route.get("condition").to_string()) {
             complain(format!("has a condition that cannot be read: {error}"));
         }
+        if source == "DeviceMessages" && route.get("condition").as_text() != Some("true") {
+            complain("takes some messages only; archive and fallback take all".to_owned());
+        }
         for endpoint in route.get("endpointNames").items() {
             if !names.contains(&endpoint) && endpoint.as_text() != Some(BUILT_IN) {
                 complain(format!("leads to {endpoint}, which is no endpoint"));
@@ -105,5 +109,43 @@ fn to_event_hub(hub: &Item, deployment: &Deployment) -> Vec<Problem> {
     let of_stand_in = [Route::lifecycle(), Route::twin_changes()];
     let expected = of_stand_in.map(|route| described(&route.name, &format!("{:?}", route.source), &route.condition));
     problems.extend(super::differences(hub, "route to the event hub", &found, &expected));
+    problems
+}
+
+/// What has to be in the names of archived files, or the service refuses the endpoint.
+const PARTS_OF_FILE_NAMES: [&str; 7] = ["{iothub}", "{partition}", "{YYYY}", "{MM}", "{DD}", "{HH}", "{mm}"];
+
+/// With a cold path every message goes to a container that is there, and the built-in endpoint has its own route.
+fn to_archive(hub: &Item, deployment: &Deployment) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let archives: Vec<_> = endpoints(hub).into_iter().filter(|(kind, _)| *kind == "storageContainers").collect();
+    let wanted = deployment.title.contains("enableColdPath true");
+    if wanted != (archives.len() == 1) {
+        problems.push(hub.problem(&format!("has {} storage endpoints", archives.len())));
+    }
+    for (_, archive) in archives {
+        let container = archive.get("containerName").to_string();
+        let mut containers = deployment.of_kind("Microsoft.Storage/storageAccounts/blobServices/containers");
+        if !containers.any(|item| item.name == container) {
+            problems.push(hub.problem(&format!("archives to {container}, which is no container")));
+        }
+        let names = archive.get("fileNameFormat").to_string();
+        let missing: Vec<_> = PARTS_OF_FILE_NAMES.into_iter().filter(|part| !names.contains(part)).collect();
+        if !missing.is_empty() {
+            problems.push(hub.problem(&format!("fileNameFormat has no {}", missing.join(", "))));
+        }
+        let enabled = |endpoint: &Value| {
+            let to_it = routes(hub).iter().filter(|route| route.get("endpointNames").items() == [endpoint.clone()]);
+            to_it.filter(|route| *route.get("isEnabled") == Value::Bool(true)).count()
+        };
+        let fallback = hub.get("properties.routing.fallbackRoute.isEnabled") == &Value::Bool(true);
+        if enabled(archive.get("name")) != 1 || enabled(&Value::text(BUILT_IN)) != usize::from(fallback) {
+            problems.push(
+                hub.problem(
+                    "routes archived messages wrongly: a route to the archive, and one to `events` if asked for",
+                ),
+            );
+        }
+    }
     problems
 }

@@ -20,7 +20,7 @@ impl Reader<'_> {
             "for_statement" => self.for_each(node),
             _ => self.compound(node),
         };
-        Expr { at: at(node), kind }
+        Expr { at: at(node), kind, grouped: node.kind() == "parenthesized_expression" }
     }
 
     fn compound(&self, node: Node<'_>) -> Kind {
@@ -28,9 +28,18 @@ impl Reader<'_> {
         let read = || match node.kind() {
             "member_expression" => {
                 let property = self.text(node.child_by_field_name("property")?).to_owned();
-                Some(Kind::Member(Box::new(field("object")?), property))
+                let sure = children(node, false).iter().any(|child| child.kind() == "!");
+                bound(field("object")?, |object| {
+                    let at = object.at;
+                    let object =
+                        if sure { Box::new(Expr { at, kind: Kind::Sure(object), grouped: false }) } else { object };
+                    Some(Kind::Member(object, property))
+                })
             }
-            "subscript_expression" => Some(Kind::Index(Box::new(field("object")?), Box::new(field("index")?))),
+            "subscript_expression" => {
+                let index = Box::new(field("index")?);
+                bound(field("object")?, |object| Some(Kind::Index(object, index)))
+            }
             "call_expression" => self.call(node),
             "unary_expression" if self.text(node).starts_with('!') => Some(Kind::Not(Box::new(field("argument")?))),
             "binary_expression" => {
@@ -52,11 +61,11 @@ impl Reader<'_> {
     fn call(&self, node: Node<'_>) -> Option<Kind> {
         let arguments = named(node.child_by_field_name("arguments")?);
         let arguments = arguments.into_iter().map(|argument| self.expression(argument)).collect();
-        match self.expression(node.child_by_field_name("function")?).kind {
+        bound(self.expression(node.child_by_field_name("function")?), |function| match function.kind {
             Kind::Name(name) => Some(Kind::Call(None, name, arguments)),
             Kind::Member(object, name) => Some(Kind::Call(Some(object), name, arguments)),
             _ => None,
-        }
+        })
     }
 
     fn pieces(&self, node: Node<'_>) -> Vec<Piece> {
@@ -66,21 +75,18 @@ impl Reader<'_> {
             return vec![Piece::Literal(raw.strip_prefix('\n').unwrap_or(raw).to_owned())];
         }
         let mut pieces = Vec::new();
-        let mut literal = String::new();
-        // What lies between the nodes belongs to the text: the grammar leaves out white space before an insertion.
+        // What lies between insertions, white space too, which the grammar leaves out before one.
         let mut read_to = node.start_byte() + 1;
-        for child in children(node, true).into_iter().filter(|child| child.kind() != "string_content") {
-            literal.push_str(&self.text[read_to..child.start_byte()]);
-            read_to = child.end_byte();
-            if child.kind() == "interpolation" {
-                pieces.extend((!literal.is_empty()).then(|| Piece::Literal(std::mem::take(&mut literal))));
-                pieces.extend(named(child).first().map(|inner| Piece::Inserted(self.expression(*inner))));
-            } else {
-                literal.push_str(unescaped(self.text(child)));
-            }
+        let mut literal = |to: usize, pieces: &mut Vec<Piece>, next: usize| {
+            let text = unescaped(self.text.get(read_to..to).unwrap_or_default());
+            pieces.extend((!text.is_empty()).then_some(Piece::Literal(text)));
+            read_to = next;
+        };
+        for child in named(node).into_iter().filter(|child| child.kind() == "interpolation") {
+            literal(child.start_byte(), &mut pieces, child.end_byte());
+            pieces.extend(named(child).first().map(|inner| Piece::Inserted(self.expression(*inner))));
         }
-        literal.push_str(self.text.get(read_to..node.end_byte() - 1).unwrap_or_default());
-        pieces.extend((!literal.is_empty()).then_some(Piece::Literal(literal)));
+        literal(node.end_byte() - 1, &mut pieces, node.end_byte());
         pieces
     }
 
@@ -92,7 +98,10 @@ impl Reader<'_> {
         };
         let name = match key.kind() {
             "string" => self.expression(*key),
-            _ => Expr { at: at(*key), kind: Kind::Text(vec![Piece::Literal(self.text(*key).to_owned())]) },
+            _ => {
+                let name = Kind::Text(vec![Piece::Literal(self.text(*key).to_owned())]);
+                Expr { at: at(*key), kind: name, grouped: false }
+            }
         };
         Some(Property { at: at(node), key: name, value: self.expression(*value) })
     }
@@ -128,11 +137,36 @@ impl Reader<'_> {
     }
 }
 
-fn unescaped(written: &str) -> &str {
-    match written {
-        "\\n" => "\n",
-        "\\r" => "\r",
-        "\\t" => "\t",
-        _ => written.strip_prefix('\\').unwrap_or(written),
+/// Binds what follows an operand to that operand. The grammar binds `.`, `[` and `(` looser than operators, so that
+/// `a * b.c` comes as `(a * b).c`.
+fn bound(operand: Expr, follow: impl FnOnce(Box<Expr>) -> Option<Kind>) -> Option<Kind> {
+    let inner = |inner: Expr, follow| bound(inner.clone(), follow).map(|kind| Expr { kind, ..inner });
+    if operand.grouped {
+        return follow(Box::new(operand));
     }
+    match operand.kind {
+        Kind::Binary(left, operator, right) => Some(Kind::Binary(left, operator, Box::new(inner(*right, follow)?))),
+        Kind::Not(of) => Some(Kind::Not(Box::new(inner(*of, follow)?))),
+        Kind::Choice(parts) => {
+            let [condition, yes, no] = *parts;
+            Some(Kind::Choice(Box::new([condition, yes, inner(no, follow)?])))
+        }
+        _ => follow(Box::new(operand)),
+    }
+}
+
+fn unescaped(written: &str) -> String {
+    let mut text = String::new();
+    let mut characters = written.chars();
+    while let Some(character) = characters.next() {
+        let escaped = if character == '\\' { characters.next() } else { None };
+        text.push(match escaped {
+            Some('n') => '\n',
+            Some('r') => '\r',
+            Some('t') => '\t',
+            Some(other) => other,
+            None => character,
+        });
+    }
+    text
 }

@@ -6,6 +6,7 @@
 mod declarations;
 mod expressions;
 mod reader;
+mod tests;
 mod walk;
 
 pub(crate) use declarations::{parse, parse_parameters};
@@ -118,6 +119,8 @@ pub(crate) enum Type {
 pub(crate) struct Expr {
     pub(crate) at: At,
     pub(crate) kind: Kind,
+    /// In parentheses.
+    grouped: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -130,6 +133,8 @@ pub(crate) enum Kind {
     Array(Vec<Expr>),
     Name(String),
     Member(Box<Expr>, String),
+    /// `symbol!`: it is there although it is conditional.
+    Sure(Box<Expr>),
     Index(Box<Expr>, Box<Expr>),
     /// `function(…)` or `object.function(…)`
     Call(Option<Box<Expr>>, String, Vec<Expr>),
@@ -165,6 +170,15 @@ impl Expr {
                 [Piece::Literal(text)] => Some(text),
                 _ => None,
             },
+            _ => None,
+        }
+    }
+
+    /// The name, if the expression is one, sure or not.
+    pub(crate) fn symbol(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Name(name) => Some(name),
+            Kind::Sure(inner) => inner.symbol(),
             _ => None,
         }
     }

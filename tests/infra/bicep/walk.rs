@@ -21,7 +21,7 @@ impl Expr {
                 }
             }
             Kind::Array(items) => items.iter().for_each(|item| item.visit(within, visitor)),
-            Kind::Member(inner, _) | Kind::Not(inner) => inner.visit(within, visitor),
+            Kind::Member(inner, _) | Kind::Not(inner) | Kind::Sure(inner) => inner.visit(within, visitor),
             Kind::Index(left, right) | Kind::Binary(left, _, right) => {
                 left.visit(within, visitor);
                 right.visit(within, visitor);

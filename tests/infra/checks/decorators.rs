@@ -1,6 +1,6 @@
 //! Decorators, and what our parameters and outputs must say about themselves.
 
-use crate::bicep::{Expr, Kind, Param, Template, Type, decorator, has_decorator};
+use crate::bicep::{Expr, Kind, Output, Param, Template, Type, decorator, has_decorator};
 use crate::checks::Simple;
 use crate::checks::kinds::fits;
 use crate::problem::{Problem, suggestion};
@@ -36,7 +36,14 @@ pub(super) fn problems(template: &Template) -> Vec<Problem> {
         }
     }
     problems.extend(template.params.iter().flat_map(|param| of_param(template, param)));
+    problems.extend(template.outputs.iter().filter_map(|output| of_output(template, output)));
     problems
+}
+
+fn of_output(template: &Template, output: &Output) -> Option<Problem> {
+    let (found, expected) = (Simple::of(&output.value, template)?, Simple::of_type(&output.kind, template)?);
+    let message = || format!("`{}` is {}, expected {}", output.name, found.name(), expected.name());
+    (found != expected).then(|| Problem::new(&template.path, output.at, message()))
 }
 
 fn of_param(template: &Template, param: &Param) -> Vec<Problem> {
@@ -78,7 +85,13 @@ pub(super) fn value_problem(template: &Template, param: &Param, value: &Expr) ->
     Some(format!("`{name}` is '{text}', expected one of {}", allowed.join(", ")))
 }
 
-fn allowed(template: &Template, param: &Param) -> Option<Vec<String>> {
+/// Whether a parameter is a secret.
+pub(crate) fn is_secure(param: &Param) -> bool {
+    has_decorator(&param.decorators, "secure")
+}
+
+/// The strings a parameter may be, if that is limited.
+pub(super) fn allowed(template: &Template, param: &Param) -> Option<Vec<String>> {
     if let Some([Expr { kind: Kind::Array(items), .. }]) = decorator(&param.decorators, "allowed") {
         return Some(items.iter().filter_map(|item| item.text().map(str::to_owned)).collect());
     }

@@ -19,6 +19,12 @@ pub(super) fn problems(template: &Template, templates: &Templates) -> Vec<Proble
     let mut problems = Vec::new();
     template.visit(&mut |expression, _| {
         let Kind::Member(object, name) = &expression.kind else { return };
+        if let (Kind::Name(symbol), false) = (&object.kind, OF_EVERY_RESOURCE.contains(&name.as_str()))
+            && is_conditional(symbol, template)
+        {
+            let message = format!("`{symbol}` is conditional; write `{symbol}!.{name}` where it is certainly there");
+            problems.push(Problem::new(&template.path, expression.at, message));
+        }
         let complaint = match referred(object, template, templates) {
             Some(Referred::Object(_, object)) if !object.has(name) && !OF_EVERY_RESOURCE.contains(&name.as_str()) => {
                 let known = object.properties.keys().map(String::as_str).chain(OF_EVERY_RESOURCE);
@@ -38,8 +44,15 @@ pub(super) fn problems(template: &Template, templates: &Templates) -> Vec<Proble
     problems
 }
 
+fn is_conditional(symbol: &str, template: &Template) -> bool {
+    let resources = template.resources.iter().map(|resource| (&resource.symbol, &resource.deployed));
+    let modules = template.modules.iter().map(|module| (&module.symbol, &module.deployed));
+    resources.chain(modules).any(|(name, deployed)| name == symbol && deployed.condition.is_some())
+}
+
 fn referred<'a>(expression: &Expr, template: &Template, templates: &'a Templates) -> Option<Referred<'a>> {
     match &expression.kind {
+        Kind::Sure(inner) => referred(inner, template, templates),
         Kind::Name(name) => {
             if let Some(resource) = template.resources.iter().find(|resource| resource.symbol == *name) {
                 let types = table().get(&resource.type_and_version)?;

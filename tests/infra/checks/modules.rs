@@ -1,8 +1,8 @@
 //! Modules are given what they take.
 
-use super::decorators::value_problem;
+use super::decorators::{allowed, value_problem};
 use super::kinds::Simple;
-use crate::bicep::{Module, Template};
+use crate::bicep::{Expr, Kind, Module, Param, Template};
 use crate::problem::{Problem, suggestion};
 use crate::sources::Templates;
 
@@ -37,6 +37,9 @@ fn of_module(template: &Template, module: &Module, templates: &Templates) -> Vec
             complain(property.at, found);
             continue;
         }
+        if let Some(values) = not_allowed(template, &property.value, target, param) {
+            complain(property.at, format!("`{name}` may be {values} here, which {} does not take", target.path));
+        }
         let (found, expected) = (Simple::of(&property.value, template), Simple::of_type(&param.kind, target));
         if let (Some(found), Some(expected)) = (found, expected)
             && found != expected
@@ -50,4 +53,13 @@ fn of_module(template: &Template, module: &Module, templates: &Templates) -> Vec
         }
     }
     problems
+}
+
+/// Values that a parameter of ours may have and the module's may not.
+fn not_allowed(template: &Template, value: &Expr, target: &Template, param: &Param) -> Option<String> {
+    let Kind::Name(name) = &value.kind else { return None };
+    let ours = allowed(template, template.params.iter().find(|param| param.name == *name)?)?;
+    let theirs = allowed(target, param)?;
+    let more: Vec<_> = ours.into_iter().filter(|value| !theirs.contains(value)).collect();
+    (!more.is_empty()).then(|| more.join(", "))
 }

@@ -8,7 +8,7 @@ const HUB: &str = "infra/modules/iot-hub.bicep";
 const EVENTS: &str = "infra/modules/event-hubs.bicep";
 const FREE: &str = "infra/free.bicepparam";
 
-const DEFECTS: [Defect; 23] = [
+const DEFECTS: [Defect; 34] = [
     defect(
         "setting the handler does not know",
         SETTINGS,
@@ -139,6 +139,65 @@ const DEFECTS: [Defect; 23] = [
         "'${blobEndpoint}${packageContainerName}'",
         "'${blobEndpoint}releases'",
         "which is not a container of ours",
+    ),
+    defect(
+        "identity of the hub for the app",
+        "infra/main.bicep",
+        "identityClientId: identities.outputs.appClientId",
+        "identityClientId: identities.outputs.hubId",
+        "the setting AZURE_CLIENT_ID is",
+    ),
+    defect(
+        "references to secrets swapped",
+        SETTINGS,
+        "  TTS_API_KEY: stackKeyReference",
+        "  TTS_API_KEY: devicePolicyKeyReference",
+        "the setting TTS_API_KEY leads to",
+    ),
+    defect(
+        "policy of another name",
+        HUB,
+        "    keyName: devicePolicyName",
+        "    keyName: 'device'",
+        "has no policy device-connect, which the handler signs with",
+    ),
+    defect(
+        "profile that promises less",
+        "infra/s1.bicepparam",
+        "alwaysReadyInstances = 1",
+        "alwaysReadyInstances = 0",
+        "instanceCount is not set, expected 1",
+    ),
+    defect(
+        "uplinks a day",
+        "infra/modules/iot-hub-access.bicep",
+        "S1: 400000",
+        "S1: 40000",
+        "carries 20000 uplinks a day, it promises 200000",
+    ),
+    defect("tier without limits", SETTINGS, "  S1: standardLimits\n", "", "there is no `S1`"),
+    defect(
+        "secret that cannot be given",
+        FREE,
+        "param webhookSecret = readEnvironmentVariable('WEBHOOK_SECRET', '')\n",
+        "",
+        "`webhookSecret` is not read from the environment",
+    ),
+    defect(
+        "parameter that no document lists",
+        "infra/RESOURCES.md",
+        "| `uplinkBytes` |",
+        "| `bytes` |",
+        "does not list `uplinkBytes`",
+    ),
+    defect("archive with names Azure refuses", HUB, "/{HH}/{mm}/", "/{HH}/", "fileNameFormat has no {mm}"),
+    defect("queue outside the account", STORAGE, "  parent: queueService\n", "", "needs a parent of type"),
+    defect(
+        "alert about a function of another name",
+        "infra/modules/log-alerts.bicep",
+        "Name == \"hub_events\"",
+        "Name == \"hub-events\"",
+        "asks about a function hub-events",
     ),
 ];
 

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod language;
+mod linter;
 mod programs;
 mod secrets;
 mod security;

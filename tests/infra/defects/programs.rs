@@ -5,7 +5,7 @@ use super::{Defect, all_are_found, defect};
 const MAIN: &str = "infra/main.bicep";
 const FREE: &str = "infra/free.bicepparam";
 
-const DEFECTS: [Defect; 15] = [
+const DEFECTS: [Defect; 19] = [
     defect(
         "E09 wrong module parameter",
         MAIN,
@@ -98,6 +98,34 @@ const DEFECTS: [Defect; 15] = [
         "readEnvironmentVariable('STACK_API_KEY')",
         "readEnvironment('STACK_API_KEY')",
         "no function `readEnvironment`",
+    ),
+    defect(
+        "variable made of itself",
+        MAIN,
+        "var ownsIotHub = empty(existingIotHubName)",
+        "var ownsIotHub = iotHubName",
+        "is made of itself: iotHubName → ownsIotHub → iotHubName",
+    ),
+    defect(
+        "conditional module taken for granted",
+        "infra/modules/secrets.bicep",
+        "webhookSecrets!.properties",
+        "webhookSecrets.properties",
+        "`webhookSecrets` is conditional",
+    ),
+    defect(
+        "output of another type",
+        "infra/modules/storage.bicep",
+        "output coldPathContainerName string",
+        "output coldPathContainerName int",
+        "`coldPathContainerName` is a string, expected an integer",
+    ),
+    defect(
+        "value that main.bicep allows and a module does not",
+        "infra/modules/iot-hub.bicep",
+        "  'S3'\n",
+        "",
+        "`sku` may be S3 here, which infra/modules/iot-hub.bicep does not take",
     ),
 ];
 

@@ -9,7 +9,7 @@ const VAULT: &str = "infra/modules/key-vault.bicep";
 const APP: &str = "infra/modules/function-app.bicep";
 const ROLES: &str = "infra/modules/iot-hub-access.bicep";
 
-const DEFECTS: [Defect; 30] = [
+const DEFECTS: [Defect; 35] = [
     defect("S old TLS to storage", STORAGE, "'TLS1_2'", "'TLS1_0'", "minimumTlsVersion is TLS1_0, expected TLS1_2"),
     defect(
         "S plain HTTP to storage",
@@ -195,6 +195,41 @@ const DEFECTS: [Defect; 30] = [
         "workbooks@2023-06-01",
         "workbooks@2023-06-01-preview",
         "is a preview",
+    ),
+    defect(
+        "list of callers that lets everybody in",
+        APP,
+        "empty(webhookAllowedIpRanges) ? 'Allow' : 'Deny'",
+        "'Allow'",
+        "ipSecurityRestrictionsDefaultAction is Allow, expected Deny",
+    ),
+    defect(
+        "diagnostic category that does not exist",
+        VAULT,
+        "category: 'AuditEvent'",
+        "category: 'AuditEvents'",
+        "there is no log category AuditEvents",
+    ),
+    defect(
+        "metric that does not exist",
+        "infra/modules/metric-alerts.bicep",
+        "'dailyMessageQuotaUsed'",
+        "'dailyMessageQuotaUsage'",
+        "there is no metric dailyMessageQuotaUsage",
+    ),
+    defect(
+        "alert that is never looked at in time",
+        "infra/modules/log-alerts.bicep",
+        "windowSize: 'PT15M'",
+        "windowSize: 'PT5M'",
+        "a window is no shorter",
+    ),
+    defect(
+        "rights on a hub in another resource group",
+        "infra/main.bicep",
+        "  scope: resourceGroup(iotHubResourceGroup)\n",
+        "",
+        "is not in the hub's resource group",
     ),
 ];
 

@@ -7,7 +7,7 @@ const HUB: &str = "infra/modules/iot-hub.bicep";
 const VAULT: &str = "infra/modules/key-vault.bicep";
 const EVENTS: &str = "infra/modules/event-hubs.bicep";
 
-const DEFECTS: [Defect; 17] = [
+const DEFECTS: [Defect; 18] = [
     defect(
         "E02 string for int",
         EVENTS,
@@ -114,6 +114,13 @@ const DEFECTS: [Defect; 17] = [
         "timeAggregation:",
         "aggregation:",
         "has no property `aggregation`",
+    ),
+    defect(
+        "property of another kind of criterion",
+        "infra/modules/metric-alerts.bicep",
+        "timeAggregation: 'Maximum'",
+        "aggregation: 'Maximum'",
+        "`quota.properties.criteria.allOf[]` has no property `aggregation`",
     ),
 ];
 

@@ -27,10 +27,12 @@ pub(crate) struct Item {
     pub(crate) kind: String,
     pub(crate) existing: bool,
     pub(crate) name: String,
+    /// The resource group, if the module names one.
+    pub(crate) group: Option<Value>,
     /// The resource that `scope` names: its type and name.
     pub(crate) scope: Option<(String, String)>,
-    /// The name of what `parent` names.
-    pub(crate) parent: Option<String>,
+    /// The resource that `parent` names, likewise.
+    pub(crate) parent: Option<(String, String)>,
     pub(crate) body: Value,
 }
 
@@ -44,8 +46,8 @@ pub(crate) struct Deployment {
     pub(crate) outputs: BTreeMap<String, Value>,
     /// Outputs of every template: file, place, name, value.
     pub(crate) all_outputs: Vec<(String, At, String, Value)>,
-    /// Secrets given to parameters that are not `@secure()`.
-    pub(crate) leaks: Vec<Problem>,
+    /// Secrets given to parameters that are not `@secure()`, and properties that objects do not have.
+    pub(crate) problems: Vec<Problem>,
 }
 
 impl Deployment {
@@ -58,18 +60,18 @@ impl Deployment {
         let outside = Scope::outside(sources, templates);
         let given = parameters.values.iter().map(|var| (var.name.clone(), outside.value(&var.value, &Locals::new())));
         let set_otherwise = set.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-        let scope = Scope::new(sources, templates, main, given.chain(set_otherwise).collect());
+        let scope = Scope::new(sources, templates, main, given.chain(set_otherwise).collect(), None);
         let settings: String = set.iter().map(|(name, value)| format!(", {name} {value}")).collect();
         let mut deployment = Self { title: format!("{profile}{settings}"), ..Self::default() };
         deployment.outputs = scope.outputs().into_iter().collect();
-        deployment.add(&scope);
+        deployment.add(&scope, None);
         deployment
     }
 
-    fn add(&mut self, scope: &Scope<'_>) {
+    fn add(&mut self, scope: &Scope<'_>, group: Option<&Value>) {
         for resource in &scope.template.resources {
             for (locals, body) in instances(scope, &resource.deployed) {
-                self.items.push(item(scope, resource, &locals, body));
+                self.items.push(Item { group: group.cloned(), ..item(scope, resource, &locals, body) });
             }
         }
         for output in &scope.template.outputs {
@@ -77,13 +79,15 @@ impl Deployment {
             self.all_outputs.push((scope.template.path.clone(), output.at, output.name.clone(), value));
         }
         for module in &scope.template.modules {
+            let group = module.deployed.body.property("scope").map(|group| scope.value(group, &Locals::new()));
             for (locals, _) in instances(scope, &module.deployed) {
                 if let Some(inner) = scope.module(module, &locals) {
-                    self.leaks.extend(inner.leaks(&scope.template.path, module.at));
-                    self.add(&inner);
+                    self.problems.extend(inner.leaks(&scope.template.path, module.at));
+                    self.add(&inner, group.as_ref());
                 }
             }
         }
+        self.problems.extend(scope.missing.take());
     }
 
     /// What this deploys of one type, without `existing` ones.
@@ -123,8 +127,9 @@ fn item(scope: &Scope<'_>, resource: &Resource, locals: &Locals, body: Value) ->
             .property("name")
             .map(|name| scope.value(name, locals).to_string())
             .unwrap_or_default(),
+        group: None,
         scope: named("scope"),
-        parent: named("parent").map(|(_, name)| name),
+        parent: named("parent"),
         body,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Value, arithmetic, functions};
 use crate::bicep::{Each, Expr, Kind, Module, Param, Piece, Resource, Template, has_decorator};
-use crate::problem::{At, Problem};
+use crate::problem::{At, Problem, suggestion};
 use crate::sources::{Sources, Templates};
 
 /// Loop variables.
@@ -18,6 +18,10 @@ pub(super) struct Scope<'a> {
     params: BTreeMap<String, Value>,
     /// Outputs of modules, by symbol: each is evaluated once.
     known: RefCell<BTreeMap<String, Value>>,
+    /// Properties asked of objects that do not have them.
+    pub(super) missing: RefCell<Vec<Problem>>,
+    /// What Azure answers about the tier of a hub.
+    tier: Value,
 }
 
 impl<'a> Scope<'a> {
@@ -27,8 +31,9 @@ impl<'a> Scope<'a> {
         templates: &'a Templates,
         template: &'a Template,
         given: BTreeMap<String, Value>,
+        tier: Option<&Value>,
     ) -> Self {
-        let mut scope = Self { sources, templates, template, params: given, known: RefCell::default() };
+        let mut scope = Self { template, params: given, ..Self::outside(sources, templates) };
         for param in &template.params {
             let default = || param.default.as_ref().map(|default| scope.value(default, &Locals::new()));
             let value = scope.params.get(&param.name).cloned().or_else(default);
@@ -37,12 +42,17 @@ impl<'a> Scope<'a> {
             let value = if hidden { Value::secret(&param.name) } else { value };
             scope.params.insert(param.name.clone(), value);
         }
+        let of = |name| scope.params.get(name).cloned().unwrap_or(Value::Null);
+        let of_main = || vec![("name".to_owned(), of("iotHubSku")), ("capacity".to_owned(), of("iotHubUnits"))];
+        scope.tier = tier.cloned().unwrap_or_else(|| Value::Object(of_main()));
         scope
     }
 
     /// Where a file of parameters is evaluated: nothing has a name.
     pub(super) fn outside(sources: &'a Sources, templates: &'a Templates) -> Self {
-        Self { sources, templates, template: &templates.all[0], params: BTreeMap::new(), known: RefCell::default() }
+        let template = &templates.all[0];
+        let (params, known, missing) = (BTreeMap::new(), RefCell::default(), RefCell::default());
+        Self { sources, templates, template, params, known, missing, tier: Value::Null }
     }
 
     pub(super) fn value(&self, expression: &Expr, locals: &Locals) -> Value {
@@ -58,12 +68,12 @@ impl<'a> Scope<'a> {
                 Value::Object(properties.iter().map(|property| pair(&property.key, &property.value)).collect())
             }
             Kind::Name(name) => self.named(name, locals),
-            Kind::Member(object, name) => self.member(object, name, locals),
+            Kind::Member(object, name) => self.member(expression, object, name, locals),
             Kind::Index(object, index) => {
                 let (object, index) = (self.value(object, locals), self.value(index, locals));
                 match index.is_unknown() {
                     true => Value::Unknown(format!("{object}[{index}]").replace(['‹', '›'], "")),
-                    false => part(&object, &index.to_string()),
+                    false => self.part(expression, &object, &index.to_string()),
                 }
             }
             Kind::Call(object, name, arguments) => {
@@ -72,6 +82,7 @@ impl<'a> Scope<'a> {
                     object.as_deref().filter(|object| !matches!(&object.kind, Kind::Name(name) if name == "az"));
                 functions::call(self, object.map(|object| self.value(object, locals)), name, &arguments)
             }
+            Kind::Sure(inner) => self.value(inner, locals),
             Kind::Not(inner) => arithmetic::not(self.value(inner, locals)),
             Kind::Binary(left, operator, right) => {
                 arithmetic::binary(self.value(left, locals), operator, || self.value(right, locals))
@@ -124,24 +135,45 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn member(&self, object: &Expr, name: &str, locals: &Locals) -> Value {
-        if let Some(resource) = self.resource(object)
-            && name == "name"
-        {
-            return Value::Text(self.name_of(resource));
+    fn member(&self, whole: &Expr, object: &Expr, name: &str, locals: &Locals) -> Value {
+        if let Some(resource) = self.resource(object) {
+            match name {
+                "name" => return Value::Text(self.name_of(resource)),
+                "sku" if resource.type_and_version.starts_with("Microsoft.Devices/IotHubs@") => {
+                    return self.tier.clone();
+                }
+                _ => {}
+            }
         }
         if name == "outputs"
             && let Some(module) = self.module_named(object)
         {
             return self.outputs_of(module);
         }
-        part(&self.value(object, locals), name)
+        self.part(whole, &self.value(object, locals), name)
+    }
+
+    /// A property of a value; of an unknown one, it is unknown too.
+    fn part(&self, whole: &Expr, value: &Value, name: &str) -> Value {
+        match value {
+            Value::Unknown(owner) => Value::Unknown(format!("{owner}.{name}")),
+            Value::Text(text) if text.contains('‹') => {
+                Value::Unknown(format!("{text}.{name}").replace(['‹', '›'], ""))
+            }
+            Value::Object(properties) if properties.iter().all(|(known, _)| known != name) => {
+                let near = suggestion(name, properties.iter().map(|(known, _)| known.as_str()));
+                let message = format!("there is no `{name}`{near}");
+                self.missing.borrow_mut().push(Problem::new(&self.template.path, whole.at, message));
+                Value::Null
+            }
+            value => value.get(name).clone(),
+        }
     }
 
     /// The resource an expression names.
     pub(super) fn resource(&self, expression: &Expr) -> Option<&'a Resource> {
-        let Kind::Name(name) = &expression.kind else { return None };
-        self.template.resources.iter().find(|resource| resource.symbol == *name)
+        let name = expression.symbol()?;
+        self.template.resources.iter().find(|resource| resource.symbol == name)
     }
 
     pub(super) fn name_of(&self, resource: &Resource) -> String {
@@ -150,8 +182,8 @@ impl<'a> Scope<'a> {
     }
 
     fn module_named(&self, expression: &Expr) -> Option<&'a Module> {
-        let Kind::Name(name) = &expression.kind else { return None };
-        self.template.modules.iter().find(|module| module.symbol == *name)
+        let name = expression.symbol()?;
+        self.template.modules.iter().find(|module| module.symbol == name)
     }
 
     fn outputs_of(&self, module: &Module) -> Value {
@@ -170,7 +202,7 @@ impl<'a> Scope<'a> {
         let params = module.deployed.body.property("params").map(|params| params.properties()).unwrap_or_default();
         let given =
             params.iter().map(|param| (self.value(&param.key, locals).to_string(), self.value(&param.value, locals)));
-        Some(Scope::new(self.sources, self.templates, target, given.collect()))
+        Some(Scope::new(self.sources, self.templates, target, given.collect(), Some(&self.tier)))
     }
 
     /// Secrets among the parameters that are not marked.
@@ -186,14 +218,5 @@ impl<'a> Scope<'a> {
     pub(super) fn outputs(&self) -> Vec<(String, Value)> {
         let outputs = self.template.outputs.iter();
         outputs.map(|output| (output.name.clone(), self.value(&output.value, &Locals::new()))).collect()
-    }
-}
-
-/// A property of a value; of an unknown one, it is unknown too.
-fn part(value: &Value, name: &str) -> Value {
-    match value {
-        Value::Unknown(whole) => Value::Unknown(format!("{whole}.{name}")),
-        Value::Text(text) if text.contains('‹') => Value::Unknown(format!("{text}.{name}").replace(['‹', '›'], "")),
-        value => value.get(name).clone(),
     }
 }

@@ -1,6 +1,6 @@
-//! Who may do what, and that it is seen.
+//! Who may do what.
 
-use crate::deployment::{Deployment, Item};
+use crate::deployment::{Deployment, Item, Value};
 use crate::problem::Problem;
 
 const HUB: &str = "infra/modules/identities.bicep:hub";
@@ -30,6 +30,14 @@ const ROLES: [Role; 10] = [
 pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
     let assignments: Vec<_> = deployment.of_kind("Microsoft.Authorization/roleAssignments").collect();
     let mut problems: Vec<_> = assignments.iter().flat_map(|item| of_assignment(item)).collect();
+    // Rights on a hub that is there already are given in its group.
+    let theirs = if deployment.title.contains("existingIotHubName") { "theirs" } else { "resourceGroup().name" };
+    let theirs = Value::Unknown(format!("resourceGroup({theirs})"));
+    for item in assignments.iter().filter(|item| item.scope.as_ref().is_some_and(|(on, _)| on == IOT_HUB)) {
+        if item.group.as_ref() != Some(&theirs) {
+            problems.push(item.problem(&format!("is not in the hub's resource group, {theirs}")));
+        }
+    }
     let cold_path = deployment.of_kind(CONTAINER).any(|item| item.name == "cold-path");
     for (name, id, _, scope) in ROLES.iter().filter(|(.., scope)| *scope != CONTAINER || cold_path) {
         if !assignments.iter().any(|item| role_of(item).ends_with(id)) {
@@ -68,29 +76,4 @@ fn of_assignment(item: &Item) -> Vec<Problem> {
         None => problems.push(item.problem(&format!("{name} is given on the resource group, expected a {on}"))),
     }
     problems
-}
-
-/// What must tell the workspace about itself.
-const OBSERVED: [&str; 6] = [
-    IOT_HUB,
-    "Microsoft.EventHub/namespaces",
-    "Microsoft.KeyVault/vaults",
-    "Microsoft.Storage/storageAccounts/blobServices",
-    "Microsoft.Storage/storageAccounts/queueServices",
-    "Microsoft.Web/sites",
-];
-
-pub(super) fn missing_diagnostics(deployment: &Deployment) -> Vec<Problem> {
-    let observed = |target: &&Item| {
-        let mut settings = deployment.of_kind("Microsoft.Insights/diagnosticSettings");
-        !settings.any(|item| {
-            let parts = ["properties.logs", "properties.metrics"].into_iter().flat_map(|path| item.get(path).items());
-            let any_enabled = parts.into_iter().any(|part| part.get("enabled").to_string() == "true");
-            item.scope.as_ref() == Some(&(target.kind.clone(), target.name.clone()))
-                && item.get("properties.workspaceId").is_unknown()
-                && any_enabled
-        })
-    };
-    let blind = OBSERVED.into_iter().flat_map(|kind| deployment.of_kind(kind)).filter(observed);
-    blind.map(|item| item.problem("has no diagnostic setting that sends to the workspace")).collect()
 }

@@ -5,6 +5,7 @@ use crate::deployment::{Deployment, Item, Value};
 use crate::problem::Problem;
 
 const HUB: &str = "Microsoft.Devices/IotHubs";
+const IDENTITY: &str = "infra/modules/identities.bicep:hub.id";
 /// The name that the vendor's own integration signs with.
 const VENDOR_POLICY: &str = "iothubowner";
 
@@ -15,11 +16,17 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
         // Entra ID has no tokens for devices: the handler signs with the device policy's key.
         ("properties.disableLocalAuth", FALSE),
         ("properties.disableDeviceSAS", FALSE),
+        // The handler has no fixed address.
+        ("properties.publicNetworkAccess", Value::text("Enabled")),
     ];
     let mut problems = broken(deployment, HUB, &rules);
     for hub in deployment.of_kind(HUB) {
         problems.extend(policies(hub, deployment));
         problems.extend(endpoints(hub));
+        let identities = hub.get("identity.userAssignedIdentities").properties();
+        if identities.len() != 1 || identities[0].0 != format!("‹{IDENTITY}›") {
+            problems.push(hub.problem("identity.userAssignedIdentities is not the hub's identity alone"));
+        }
     }
     problems
 }
@@ -63,7 +70,7 @@ fn endpoints(hub: &Item) -> Vec<Problem> {
             if *endpoint.get("connectionString") != Value::Null {
                 complain("has a connection string");
             }
-            if !endpoint.get("identity").get("userAssignedIdentity").is_unknown() {
+            if *endpoint.get("identity").get("userAssignedIdentity") != Value::Unknown(IDENTITY.to_owned()) {
                 complain("does not name the hub's identity");
             }
             let scheme = if kind == "storageContainers" { "https://" } else { "sb://" };

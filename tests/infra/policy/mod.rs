@@ -1,5 +1,7 @@
 //! The security baseline: what every deployment must and must not have.
 
+mod alerts;
+mod diagnostics;
 mod identities;
 mod iot_hub;
 mod references;
@@ -18,7 +20,8 @@ pub(crate) fn problems(deployment: &Deployment) -> Vec<Problem> {
         site::problems,
         iot_hub::problems,
         identities::problems,
-        identities::missing_diagnostics,
+        diagnostics::problems,
+        alerts::problems,
         secrets::problems,
     ];
     rules.iter().flat_map(|rule| rule(deployment)).collect()

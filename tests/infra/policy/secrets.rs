@@ -1,6 +1,7 @@
 //! Secrets: marked where they come in, and in the vault only.
 
-use crate::bicep::{Kind, Param, Template, Type, has_decorator};
+use crate::bicep::{Kind, Param, Template, Type};
+use crate::checks::is_secure;
 use crate::deployment::Deployment;
 use crate::problem::Problem;
 use crate::sources::Templates;
@@ -20,7 +21,7 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
             problems.push(Problem::new(file, *at, format!("the output `{name}` holds a secret: {value}")));
         }
     }
-    problems.extend(deployment.leaks.iter().cloned());
+    problems.extend(deployment.problems.iter().cloned());
     problems
 }
 
@@ -43,15 +44,13 @@ pub(super) fn of_parameters(templates: &Templates) -> Vec<Problem> {
     problems
 }
 
+/// Names the linter takes for secrets, and those that end in a word for one.
 fn sounds_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    ["key", "secret", "password", "token", "connectionstring"]
-        .iter()
-        .any(|word| name.trim_end_matches('s').ends_with(word))
-}
-
-fn is_secure(param: &Param) -> bool {
-    has_decorator(&param.decorators, "secure")
+    let within = ["password", "pwd", "secret", "accountkey", "acctkey"];
+    let at_end = ["key", "token", "connectionstring"];
+    within.iter().any(|word| name.contains(word))
+        || at_end.iter().any(|word| name.trim_end_matches('s').ends_with(word))
 }
 
 fn of_param(template: &Template, param: &Param, message: &str) -> Problem {

@@ -9,6 +9,7 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
     problems.extend(event_hubs(deployment));
     problems.extend(key_vault(deployment));
     problems.extend(monitoring(deployment));
+    problems.extend(workbook(deployment));
     problems.extend(untagged(deployment));
     problems
 }
@@ -23,7 +24,10 @@ fn storage(deployment: &Deployment) -> Vec<Problem> {
         ("properties.defaultToOAuthAuthentication", TRUE),
     ];
     let mut problems = broken(deployment, "Microsoft.Storage/storageAccounts", &account);
-    let blobs = [("properties.deleteRetentionPolicy.enabled", TRUE)];
+    let blobs = [
+        ("properties.deleteRetentionPolicy.enabled", TRUE),
+        ("properties.containerDeleteRetentionPolicy.enabled", TRUE),
+    ];
     problems.extend(broken(deployment, "Microsoft.Storage/storageAccounts/blobServices", &blobs));
     let containers = [("properties.publicAccess", Value::text("None"))];
     problems.extend(broken(deployment, "Microsoft.Storage/storageAccounts/blobServices/containers", &containers));
@@ -51,6 +55,12 @@ fn key_vault(deployment: &Deployment) -> Vec<Problem> {
 fn monitoring(deployment: &Deployment) -> Vec<Problem> {
     let local_auth = [("properties.DisableLocalAuth", TRUE)];
     let mut problems = broken(deployment, "Microsoft.Insights/components", &local_auth);
+    let classic = deployment.of_kind("Microsoft.Insights/components");
+    let classic = classic.filter(|item| !item.get("properties.WorkspaceResourceId").is_unknown());
+    problems
+        .extend(classic.map(|item| item.problem("properties.WorkspaceResourceId is not set: classic mode is retired")));
+    let workspace = [("properties.features.disableLocalAuth", TRUE)];
+    problems.extend(broken(deployment, "Microsoft.OperationalInsights/workspaces", &workspace));
     let unset = |path: &'static str| {
         let workspaces = deployment.of_kind("Microsoft.OperationalInsights/workspaces");
         let unset = workspaces.filter(move |item| !matches!(item.get(path), Value::Number(_)));
@@ -61,8 +71,27 @@ fn monitoring(deployment: &Deployment) -> Vec<Problem> {
     problems
 }
 
-/// Types that take tags, by what stands after the provider's name.
-const TAGGED: [&str; 12] = [
+fn workbook(deployment: &Deployment) -> Vec<Problem> {
+    let rules = [
+        ("kind", Value::text("shared")),
+        ("properties.category", Value::text("workbook")),
+        ("properties.version", Value::text("Notebook/1.0")),
+    ];
+    let mut problems = broken(deployment, "Microsoft.Insights/workbooks", &rules);
+    for item in deployment.of_kind("Microsoft.Insights/workbooks") {
+        if !item.get("properties.sourceId").is_unknown() {
+            problems.push(item.problem("properties.sourceId is not the workspace"));
+        }
+        let content = item.get("properties.serializedData").to_string();
+        if !content.contains("Notebook/1.0") {
+            problems.push(item.problem("properties.serializedData is not a workbook"));
+        }
+    }
+    problems
+}
+
+/// Types that take tags.
+const TAGGED: [&str; 13] = [
     "Microsoft.Devices/IotHubs",
     "Microsoft.EventHub/namespaces",
     "Microsoft.Insights/actionGroups",
@@ -74,6 +103,7 @@ const TAGGED: [&str; 12] = [
     "Microsoft.ManagedIdentity/userAssignedIdentities",
     "Microsoft.OperationalInsights/workspaces",
     "Microsoft.Storage/storageAccounts",
+    "Microsoft.Web/serverfarms",
     "Microsoft.Web/sites",
 ];
 

@@ -5,12 +5,11 @@ use super::table::{ObjectType, PropertyType, ResourceTypes, table};
 use crate::bicep::{Expr, Kind, Resource, Template};
 use crate::checks::Simple;
 use crate::problem::{At, Problem, suggestion};
-use crate::sources::Templates;
 
 /// Bicep's own properties of a resource.
 const OF_BICEP: [&str; 3] = ["parent", "scope", "dependsOn"];
 
-pub(crate) fn problems(template: &Template, _: &Templates) -> Vec<Problem> {
+pub(crate) fn problems(template: &Template) -> Vec<Problem> {
     template.resources.iter().flat_map(|resource| of_resource(template, resource)).collect()
 }
 
@@ -38,7 +37,7 @@ fn of_resource(template: &Template, resource: &Resource) -> Vec<Problem> {
 
 struct Check<'a> {
     template: &'a Template,
-    types: &'a ResourceTypes,
+    types: &'static ResourceTypes,
     problems: Vec<Problem>,
 }
 
@@ -48,7 +47,7 @@ impl Check<'_> {
     }
 
     /// `whole` unless the object is merged with others, which may have the required properties.
-    fn object(&mut self, found: &Expr, object: &ObjectType, path: &str, whole: bool) {
+    fn object(&mut self, found: &Expr, object: &'static ObjectType, path: &str, whole: bool) {
         let object = self.variant(found, object);
         let at_top = !path.contains('.');
         for property in found.properties() {
@@ -73,18 +72,14 @@ impl Check<'_> {
         }
     }
 
-    fn variant<'t>(&self, found: &Expr, object: &'t ObjectType) -> &'t ObjectType
-    where
-        Self: 't,
-    {
+    /// The shape that the discriminator tells, if there are several.
+    fn variant(&self, found: &Expr, object: &'static ObjectType) -> &'static ObjectType {
         let told = object.discriminator.as_deref().and_then(|name| found.property(name)?.text());
-        let variant = told.and_then(|told| object.variants.get(told));
-        let types: &'static std::collections::BTreeMap<_, _> = table();
-        let of_this = types.values().find(|types| std::ptr::eq(*types, self.types));
-        variant.and_then(|variant| of_this?.types.get(variant)).unwrap_or(object)
+        let variant = told.and_then(|told| self.types.types.get(object.variants.get(told)?));
+        variant.unwrap_or(object)
     }
 
-    fn value(&mut self, found: &Expr, expected: &PropertyType, path: &str, whole: bool) {
+    fn value(&mut self, found: &Expr, expected: &'static PropertyType, path: &str, whole: bool) {
         match &found.kind {
             Kind::Null => {}
             Kind::Choice(parts) => {
@@ -116,7 +111,7 @@ impl Check<'_> {
         }
     }
 
-    fn list(&mut self, found: &Expr, items: &[Expr], expected: &PropertyType, path: &str, whole: bool) {
+    fn list(&mut self, found: &Expr, items: &[Expr], expected: &'static PropertyType, path: &str, whole: bool) {
         let Some(item) = &expected.items else {
             self.kind(found, expected, path);
             return;
@@ -131,7 +126,7 @@ impl Check<'_> {
     }
 
     /// Anything that is not looked into further.
-    fn kind(&mut self, found: &Expr, expected: &PropertyType, path: &str) {
+    fn kind(&mut self, found: &Expr, expected: &'static PropertyType, path: &str) {
         let wanted = match (&expected.items, expected.kind.as_deref()) {
             (Some(_), _) => Some(Simple::Array),
             (None, Some("any") | None) => return,

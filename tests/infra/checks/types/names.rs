@@ -5,7 +5,22 @@ use crate::deployment::{Deployment, Item};
 use crate::problem::Problem;
 
 pub(crate) fn names(deployment: &Deployment) -> Vec<Problem> {
-    deployment.items.iter().filter(|item| !item.existing).filter_map(problem).collect()
+    let invalid = deployment.items.iter().filter(|item| !item.existing).filter_map(problem);
+    invalid.chain(deployment.items.iter().filter_map(misplaced)).collect()
+}
+
+/// `a/b/c` is the type of something within an `a/b`, and says which by `parent`.
+fn misplaced(item: &Item) -> Option<Problem> {
+    let owner = item.kind.rsplit_once('/').map(|(owner, _)| owner).filter(|owner| owner.contains('/'));
+    if item.name.is_empty() {
+        return Some(item.problem("has no name"));
+    }
+    match (owner, &item.parent) {
+        (None, None) => None,
+        (Some(owner), Some((parent, _))) if owner == parent => None,
+        (Some(owner), _) => Some(item.problem(&format!("needs a parent of type {owner}"))),
+        (None, Some(_)) => Some(item.problem("has a parent, but its type is not within another")),
+    }
 }
 
 fn problem(item: &Item) -> Option<Problem> {
