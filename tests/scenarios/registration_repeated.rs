@@ -133,6 +133,41 @@ async fn a_downlink_for_a_device_that_was_deleted_does_not_go_to_the_one_created
 }
 
 #[tokio::test]
+async fn a_device_is_deleted_although_the_next_one_of_its_id_was_refused_and_deleted_too() {
+    let system = with_sensor().await;
+    system.tts.inject(Fault::always(Effect::Unauthenticated));
+    tag(&system, "sensor-1", &json!({"name": "Cellar"}));
+    asked(&system, "PUT", "/applications/plant-a/devices/sensor-1", 1).await;
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    let mut tags = lorawan_tags();
+    tags["devEui"] = json!("70B3D57ED0999999");
+    let twin = json!({"tags": {"lorawan": tags, "lorawanStatus": {"state": "refused"}}});
+    system.iot_hub.create_device_with_twin("sensor-1", twin).unwrap();
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    system.tts.clear_faults();
+    system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_downlink_refused_for_good_does_not_come_behind_a_newer_one_when_its_batch_is_repeated() {
+    let system = with_sensor().await;
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    // While a change fails, all the others become one batch, which fails because of the last one.
+    system.tts.inject(Fault::always(Effect::Unauthenticated).with_method("PUT"));
+    system.tts.inject(Fault::once(Effect::RejectDevice("sensor-1".to_owned())).with_path_end("/down/push"));
+    tag(&system, "sensor-1", &json!({"name": "Cellar"}));
+    asked(&system, "PUT", "/applications/plant-a/devices/sensor-1", 1).await;
+    for frame in ["01", "02"] {
+        let desired = json!({"rawDownlink": {"fPort": 15, "framePayload": frame}});
+        system.iot_hub.patch_twin("sensor-1", json!({"properties": {"desired": desired}})).unwrap();
+    }
+    tag(&system, "sensor-1", &json!({"name": "Attic"}));
+    all_events_handled(&system).await;
+    assert_eq!(items(&system, "dead-letter").len(), 1);
+    assert_eq!(system.tts.downlinks("plant-a", "sensor-1").len(), 1);
+}
+
+#[tokio::test]
 async fn a_downlink_that_waits_does_not_have_its_device_written_again_and_again() {
     let system = system().await;
     let desired = json!({"rawDownlink": {"fPort": 15, "framePayload": "01"}});

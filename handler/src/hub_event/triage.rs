@@ -68,7 +68,7 @@ impl fmt::Display for Tally {
 #[derive(Debug, Default)]
 pub(super) struct Triage {
     pub(super) candidates: Vec<Candidate>,
-    /// What nobody can read, or no device of The Things Stack can be about.
+    /// What nobody can read, no device of The Things Stack can be about, or was refused before.
     pub(super) refused: Vec<(TriggerEvent, Error)>,
     pub(super) tally: Tally,
 }
@@ -92,9 +92,16 @@ pub(super) fn triage(
     let is_retried = batch.is_retried();
     for source in batch.events {
         let place = place(batch.partition_id.as_deref(), &source);
-        if place.as_ref().is_some_and(|place| submitted.contains(place)) {
-            triage.tally.repeated += 1;
-            continue;
+        match place.as_ref().and_then(|place| submitted.outcome(place)) {
+            Some(Ok(())) => {
+                triage.tally.repeated += 1;
+                continue;
+            }
+            Some(Err(reason)) => {
+                triage.refused.push((source, reason));
+                continue;
+            }
+            None => {}
         }
         match sorted(&source, device_ids, &irrelevance) {
             Sorted::Candidate(event, ids) => {
@@ -224,6 +231,10 @@ pub(super) mod tests {
             (2, 1),
             "the same number in a hub made anew is another event"
         );
+        let reason = Error::Malformed("no".to_owned());
+        submitted.note_refused(place(Some("0"), &at(9, "2026-11-20T10:00:00.5")).unwrap(), reason);
+        let triage = sorted(batch(vec![at(9, "2026-11-20T10:00:00.5")]), &submitted);
+        assert_eq!((triage.candidates.len(), triage.refused.len()), (0, 1), "it waits for a person");
     }
 
     #[test]

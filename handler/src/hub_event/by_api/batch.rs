@@ -58,12 +58,12 @@ impl ByApi<'_> {
         is_to_be_parked: bool,
         deadline: Instant,
     ) -> Vec<Outcome> {
-        let (pointless, events) = before_its_deletion(events);
+        let (gone, events) = apart_from_the_gone(events);
         let done = |(position, candidate): Placed| {
             candidate.place.into_iter().for_each(|place| submitted.note(place));
             (position, None)
         };
-        let mut outcomes: Vec<_> = pointless.into_iter().map(done).collect();
+        let mut outcomes: Vec<_> = gone.into_iter().map(done).collect();
         let mut stopped_by: Option<Error> = None;
         // A later downlink would overtake one that is set aside, which comes again if the batch does.
         let mut downlinks_wait: Option<Error> = None;
@@ -80,6 +80,8 @@ impl ByApi<'_> {
                         downlinks_wait.get_or_insert_with(|| error.clone());
                     } else if error.is_transient() {
                         stopped_by.get_or_insert_with(|| error.clone());
+                    } else if let Some(place) = candidate.place {
+                        submitted.note_refused(place, error.clone());
                     }
                     (position, Some((candidate, error)))
                 }
@@ -102,12 +104,15 @@ impl ByApi<'_> {
     }
 }
 
-/// A device's events before its last deletion, and the rest. The former are of a device that is gone: one that has its id
-/// now must not get what was meant for it.
-fn before_its_deletion(mut events: Vec<Placed>) -> (Vec<Placed>, Vec<Placed>) {
+/// What a device's events want of it before its last deletion, and the rest. The former is of a device that is gone: one
+/// that has its id now must not get what was meant for it.
+fn apart_from_the_gone(events: Vec<Placed>) -> (Vec<Placed>, Vec<Placed>) {
     let is_deletion = |(_, candidate): &Placed| candidate.event.operation == Operation::Deleted;
-    let rest = events.split_off(events.iter().rposition(is_deletion).unwrap_or_default());
-    (events, rest)
+    let last = events.iter().rposition(is_deletion).unwrap_or_default();
+    let (gone, rest): (Vec<_>, Vec<_>) =
+        events.into_iter().enumerate().partition(|(index, event)| *index < last && !is_deletion(event));
+    let events = |numbered: Vec<(usize, Placed)>| numbered.into_iter().map(|(_, event)| event).collect();
+    (events(gone), events(rest))
 }
 
 /// The events of each device in order, with their positions in the batch.
