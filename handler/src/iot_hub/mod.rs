@@ -21,7 +21,7 @@ pub use client::IotHub;
 pub use connection_string::ConnectionString;
 pub use device_id::DeviceId;
 pub use message::DeviceToCloudMessage;
-pub use mqtt::Rates;
+pub use mqtt::{Rates, Update};
 pub use reported::{Report, TwinAccess};
 
 /// Version of the device and service APIs, the newest documented one.

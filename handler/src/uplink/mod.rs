@@ -7,6 +7,7 @@ mod reported;
 mod twin;
 mod unchanged;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -106,7 +107,7 @@ async fn hand_over(
     app: &App,
     device_id: &DeviceId,
     message: Option<&DeviceToCloudMessage>,
-    reported: Option<&Reported>,
+    reported: Option<&Arc<Reported>>,
     deadline: Instant,
 ) -> (Result<(), Error>, Result<(), Error>) {
     let send = async {
@@ -158,7 +159,7 @@ struct Mapped {
     device_id: DeviceId,
     message_type: String,
     message: Option<DeviceToCloudMessage>,
-    reported: Option<Reported>,
+    reported: Option<Arc<Reported>>,
 }
 
 /// Reads, checks and maps a message; logs why it cannot.
@@ -180,7 +181,7 @@ fn mapped(app: &App, envelope: &Bytes) -> Result<Mapped, Error> {
         replaces_decoded_payload: settings.twins.replaces_decoded_payload,
     };
     let is_for_the_twin = settings.webhook_twin_types.includes(&message_type);
-    let reported = if is_for_the_twin { reported_from(&message, rules) } else { None };
+    let reported = if is_for_the_twin { reported_from(&message, rules).map(Arc::new) } else { None };
     let message = if settings.webhook_message_types.includes(&message_type) {
         let message = message_from(&message, sender, device_id.clone(), &[]);
         Some(message.map_err(|error| logged(Some(device_id.as_str()), error))?)

@@ -13,20 +13,19 @@
 mod fate;
 mod radio;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
 
 use self::fate::fate_from;
 use self::radio::radio_from;
 use super::mapping::creation_time_from;
 use crate::iot_hub::legal::{Legal, legal};
 use crate::tts::Message;
-
-/// A message older than this may have been overtaken by another one.
-const FRESH: Duration = Duration::seconds(30);
 
 /// Times by which one update is newer than another, wherever one of them is.
 pub(super) const TIMES: [&str; 5] = ["/lastSeenAt", "/joinedAt", "/locationAt", "/serviceDataAt", "/downlink/at"];
@@ -115,10 +114,10 @@ fn member(payload: &RawValue, name: &str) -> Option<Value> {
 }
 
 impl Reported {
-    /// Whether the present properties have to be read first: the message may have been overtaken, or what is written
-    /// depends on them.
-    pub(crate) fn depends_on_the_present(&self, now: OffsetDateTime) -> bool {
-        let is_fresh = self.time().is_some_and(|(_, at)| now - at < FRESH);
+    /// Whether the present properties have to be read first: the message is not `fresh` any more, so that another one may
+    /// have overtaken it, or what is written depends on them.
+    pub(crate) fn depends_on_the_present(&self, now: OffsetDateTime, fresh: Duration) -> bool {
+        let is_fresh = self.time().is_some_and(|(_, at)| now - at < fresh);
         self.replaces_decoded_payload || self.patch.get("downlink").is_some() || !is_fresh
     }
 
@@ -168,13 +167,19 @@ impl Reported {
         Some(patch)
     }
 
+    /// Whether a twin shows it, or a newer one of its kind.
+    pub(crate) fn is_shown_in(&self, twin: &Value) -> bool {
+        let is_there = self.time().is_some_and(|(path, own)| time_at(&twin["reported"], path) == Some(own));
+        is_there || self.beside(twin).is_none()
+    }
+
     /// By which it is newer or older than another one, and where that is.
     pub(super) fn time(&self) -> Option<(&'static str, OffsetDateTime)> {
         TIMES.into_iter().find_map(|path| Some((path, time_at(&self.patch, path)?)))
     }
 }
 
-fn time_at(properties: &Value, path: &str) -> Option<OffsetDateTime> {
+pub(super) fn time_at(properties: &Value, path: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(properties.pointer(path)?.as_str()?, &Rfc3339).ok()
 }
 
