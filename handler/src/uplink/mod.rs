@@ -117,9 +117,10 @@ async fn hand_over(
         }
     };
     let Some(reported) = reported else { return (send.await, Ok(())) };
-    let (sent, written) = tokio::join!(send, twin::report(app, device_id, reported, false, deadline));
+    // Boxed, so that a message without a twin update does not carry its future along.
+    let (sent, written) = tokio::join!(send, Box::pin(twin::report(app, device_id, reported, false, deadline)));
     let written = match written {
-        Ok(Report::NotAuthorized) => twin::report_again(app, device_id, reported, &sent, deadline).await,
+        Ok(Report::NotAuthorized) => Box::pin(twin::report_again(app, device_id, reported, &sent, deadline)).await,
         written => written.map(drop),
     };
     (sent, written)

@@ -22,7 +22,8 @@ impl Pool {
     ) -> Result<(Connection, bool), NotWritten> {
         let mut connection = match kept {
             Some(connection) => connection,
-            None => self.connect(device_id, deadline).await?,
+            // Boxed, or else every future around it is as large, and copied on its way to where it is polled.
+            None => Box::pin(self.connect(device_id, deadline)).await?,
         };
         self.updates.turn(deadline).await?;
         if !(update.reads_first() || must_read) {

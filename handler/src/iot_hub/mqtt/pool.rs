@@ -179,7 +179,8 @@ impl Pool {
                 continue;
             }
             open.look();
-            if let Err(error) = self.confirm(&device_id, &mut open).await {
+            // Boxed: this future waits with every connection that is kept.
+            if let Err(error) = Box::pin(self.confirm(&device_id, &mut open)).await {
                 looks += 1;
                 if looks < LOOKS && error.is_transient() {
                     wait = with_jitter(FIRST_PAUSE * looks);

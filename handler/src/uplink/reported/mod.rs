@@ -25,6 +25,7 @@ use self::fate::fate_from;
 use self::radio::radio_from;
 use super::mapping::creation_time_from;
 use crate::iot_hub::legal::{Legal, legal};
+use crate::json::Members;
 use crate::tts::Message;
 
 /// Times by which one update is newer than another, wherever one of them is.
@@ -55,6 +56,7 @@ pub(crate) struct Reported {
 /// The update a message asks for; `None` if its type says nothing about a twin, or its time is not known.
 pub(crate) fn reported_from(message: &Message<'_>, rules: Rules) -> Option<Reported> {
     let at = message.received_at.as_deref().and_then(creation_time_from)?;
+    let payload = message.payload()?;
     let mut properties = Map::new();
     let mut changes = Vec::new();
     let mut add = |name: &str, value: &Value| {
@@ -65,23 +67,23 @@ pub(crate) fn reported_from(message: &Message<'_>, rules: Rules) -> Option<Repor
     match message.message_type.as_ref() {
         "uplink_message" => {
             add("lastSeenAt", &at.into());
-            if let Some(decoded) = member(message.payload()?, "decoded_payload").filter(Value::is_object) {
+            if let Some(decoded) = member(payload, "decoded_payload").filter(Value::is_object) {
                 add("decodedPayload", &decoded);
             }
-            if let Some(radio) = radio_from(message).filter(|_| rules.has_radio_state) {
+            if let Some(radio) = radio_from(message, payload).filter(|_| rules.has_radio_state) {
                 add("lorawan", &radio);
             }
         }
         "join_accept" => add("joinedAt", &at.into()),
         "location_solved" => {
-            add("location", &member(message.payload()?, "location").filter(Value::is_object)?);
+            add("location", &member(payload, "location").filter(Value::is_object)?);
             add("locationAt", &at.into());
         }
         "service_data" => {
-            add("serviceData", &serde_json::from_str(message.payload()?.get()).ok()?);
+            add("serviceData", &serde_json::from_str(payload.get()).ok()?);
             add("serviceDataAt", &at.into());
         }
-        _ => add("downlink", &fate_from(message, &at)?),
+        _ => add("downlink", &fate_from(message, payload, &at)?),
     }
     // Every uplink takes the list of an earlier message away.
     if message.message_type == "uplink_message" || !changes.is_empty() {
@@ -109,8 +111,8 @@ fn say(properties: &mut Map<String, Value>, mut changes: Vec<String>) {
 }
 
 fn member(payload: &RawValue, name: &str) -> Option<Value> {
-    let mut members: Map<String, Value> = serde_json::from_str(payload.get()).ok()?;
-    members.shift_remove(name)
+    let members: Members<'_> = serde_json::from_str(payload.get()).ok()?;
+    serde_json::from_str(members.value(name)?.get()).ok()
 }
 
 impl Reported {
