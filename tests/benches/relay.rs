@@ -99,9 +99,10 @@ async fn compare(load: &Load, both: [&Process; 2], rounds: usize, uplinks: usize
     for round in 0..rounds {
         let mut costs = [(0.0, 0.0); 2];
         for index in [round % 2, 1 - round % 2] {
-            let before = both[index].cpu()?;
+            let cpu = || both[index].cpu().map(|times| times.iter().sum::<Duration>());
+            let before = cpu()?;
             let took = load.run(both[index].port, uplinks).await?;
-            let micros = (both[index].cpu()? - before).as_secs_f64() * 1e6 / uplinks as f64;
+            let micros = (cpu()? - before).as_secs_f64() * 1e6 / uplinks as f64;
             costs[index] = (micros, uplinks as f64 / took.as_secs_f64());
         }
         let [(handler, handler_rate), (relay, relay_rate)] = costs;

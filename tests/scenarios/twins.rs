@@ -23,6 +23,17 @@ async fn system_with(settings: &[(&str, &str)]) -> System {
     start(options).await
 }
 
+/// Messages are fresh for as long as connections are kept; some tests need them older than that is by default.
+const LONG_FRESH: [(&str, &str); 1] = [("IOT_HUB_CONNECTION_IDLE_SECONDS", "30")];
+
+/// Two instances with the same devices; the second is `further[0]`.
+async fn two_instances(settings: &[(&str, &str)]) -> System {
+    let mut options = Options { further_hosts: 1, ..Options::default() };
+    options.settings.insert("WEBHOOK_TWIN_TYPES".to_owned(), "all".to_owned());
+    options.settings.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    start(options).await
+}
+
 async fn system() -> System {
     system_with(&[]).await
 }
@@ -301,7 +312,7 @@ async fn a_downlinks_fate_comes_back_to_the_twin_that_asked_for_it() {
 
 #[tokio::test]
 async fn an_update_that_is_tried_again_gives_way_to_one_that_took_its_turn() {
-    let system = system().await;
+    let system = system_with(&LONG_FRESH).await;
     system.iot_hub.create_device("sensor-1").unwrap();
     // The connection is there when it matters.
     assert_eq!(send(&system, &uplink(1, &json!({"t": 1}), 9)).await.status, 200);
@@ -317,7 +328,7 @@ async fn an_update_that_is_tried_again_gives_way_to_one_that_took_its_turn() {
 
 #[tokio::test]
 async fn a_fresh_message_that_comes_after_a_newer_one_gives_way_to_it() {
-    let system = system().await;
+    let system = system_with(&LONG_FRESH).await;
     system.iot_hub.create_device("sensor-1").unwrap();
     for (f_cnt, age) in [(1, 9), (3, 3), (2, 6)] {
         assert_eq!(send(&system, &uplink(f_cnt, &json!({"t": f_cnt}), age)).await.status, 200);
@@ -328,9 +339,7 @@ async fn a_fresh_message_that_comes_after_a_newer_one_gives_way_to_it() {
 
 #[tokio::test]
 async fn an_instance_whose_connection_another_one_took_reads_before_it_writes() {
-    let mut options = Options { further_hosts: 1, ..Options::default() };
-    options.settings.insert("WEBHOOK_TWIN_TYPES".to_owned(), "all".to_owned());
-    let system = start(options).await;
+    let system = two_instances(&LONG_FRESH).await;
     system.iot_hub.create_device("sensor-1").unwrap();
     let other = &system.further[0].1;
     for (webhook, f_cnt, age) in [(&system.webhook, 1, 9), (other, 3, 3), (&system.webhook, 2, 6)] {
@@ -339,6 +348,36 @@ async fn an_instance_whose_connection_another_one_took_reads_before_it_writes() 
     }
     assert_eq!((&now(&system)["lorawan"]["fCntUp"], &now(&system)["decodedPayload"]["t"]), (&json!(3), &json!(3)));
     assert_eq!(system.iot_hub.mqtt_calls(Operation::MqttTwinPatch), 2, "what is overtaken is not written");
+}
+
+#[tokio::test]
+async fn what_an_instance_has_read_it_does_not_move_backwards() {
+    let system = two_instances(&LONG_FRESH).await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    let other = &system.further[0].1;
+    // The second of the other instance's messages is fresh, and its connection was not taken since it read the twin.
+    for (webhook, f_cnt, age) in [(&system.webhook, 3, 3), (other, 1, 60), (other, 2, 6)] {
+        let delivery = system.tts.send(webhook, &uplink(f_cnt, &json!({"t": f_cnt}), age)).await;
+        assert!(delivery.delivered(), "{delivery:?}");
+    }
+    assert_eq!((&now(&system)["lorawan"]["fCntUp"], &now(&system)["decodedPayload"]["t"]), (&json!(3), &json!(3)));
+    assert_eq!(system.iot_hub.mqtt_calls(Operation::MqttTwinPatch), 1, "what is overtaken is not written");
+}
+
+#[tokio::test]
+async fn something_older_from_an_instance_that_knows_of_no_other_is_put_right() {
+    let system = two_instances(&[]).await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    for (webhook, f_cnt, age) in [(&system.webhook, 3, 1), (&system.further[0].1, 2, 2)] {
+        let delivery = system.tts.send(webhook, &uplink(f_cnt, &json!({"t": f_cnt}), age)).await;
+        assert!(delivery.delivered(), "{delivery:?}");
+    }
+    let calls = |operation| system.iot_hub.mqtt_calls(operation);
+    assert_eq!((calls(Operation::MqttTwinPatch), calls(Operation::MqttTwinGet)), (2, 0), "neither knew of the other");
+    reported(&system, |twin| twin["lorawan"]["fCntUp"] == 3 && twin["decodedPayload"]["t"] == 3).await;
+    let is_quiet = || system.iot_hub.mqtt_connected().is_empty().then_some(());
+    assert!(eventually(is_quiet).await.is_some(), "they do not go on for ever");
+    assert_eq!(calls(Operation::MqttTwinPatch), 3, "what was right is not written again");
 }
 
 #[tokio::test]
@@ -369,9 +408,7 @@ async fn many_connections_at_once_resume_tls_sessions() {
 
 #[tokio::test]
 async fn two_instances_with_the_same_devices_lose_no_update() {
-    let mut options = Options { further_hosts: 1, ..Options::default() };
-    options.settings.insert("WEBHOOK_TWIN_TYPES".to_owned(), "all".to_owned());
-    let system = start(options).await;
+    let system = two_instances(&[]).await;
     for number in 0..5 {
         system.iot_hub.create_device(&format!("sensor-{number}")).unwrap();
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
-use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 
 /// Names every leaf certificate carries: loopback, and the names the official SDKs expect to see.
 const SUBJECT_ALT_NAMES: [&str; 4] =
@@ -40,11 +40,11 @@ impl CertificateAuthority {
         &self.pem
     }
 
-    /// A server configuration (TLS 1.2 and 1.3, HTTP/1.1) with a fresh leaf certificate.
+    /// A server configuration (HTTP/1.1) with a fresh leaf certificate.
     ///
     /// # Errors
     /// When the leaf cannot be made or signed.
-    pub fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
+    pub fn server_config(&self, versions: &[&'static SupportedProtocolVersion]) -> Result<Arc<ServerConfig>, TlsError> {
         let mut params = CertificateParams::new(SUBJECT_ALT_NAMES.map(str::to_owned))?;
         params.distinguished_name.push(DnType::CommonName, "localhost");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -55,7 +55,7 @@ impl CertificateAuthority {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
+            .with_protocol_versions(versions)?
             .with_no_client_auth()
             .with_single_cert(vec![leaf.der().clone()], key)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

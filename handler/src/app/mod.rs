@@ -33,7 +33,7 @@ pub struct App {
     pub(crate) tts: TheThingsStack,
     pub(crate) submitted: Submitted,
     pub(crate) unchanged: Unchanged,
-    pub(crate) newest: Newest,
+    pub(crate) newest: Arc<Newest>,
 }
 
 impl App {
@@ -60,7 +60,7 @@ impl App {
             Delivery::Package => TheThingsStack::Package(Package::new(http, base_url, api_key)),
         };
         let unchanged = Unchanged::new(settings.twins.unchanged_interval);
-        Self { settings, iot_hub, tts, submitted: Submitted::new(), unchanged, newest: Newest::default() }
+        Self { settings, iot_hub, tts, submitted: Submitted::new(), unchanged, newest: Arc::default() }
     }
 }
 

@@ -23,7 +23,7 @@ pub use access::Access;
 pub use client::IotHub;
 pub use device_id::DeviceId;
 pub use message::DeviceToCloudMessage;
-pub use mqtt::Rates;
+pub use mqtt::{Rates, Update};
 pub use outcome::TagsWritten;
 pub use policy::{Policy, host_name_of, key_of};
 pub use reported::{Report, TwinAccess};

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::client::IotHub;
-use super::mqtt::{Checked, NotWritten, Pool, Rates};
+use super::mqtt::{NotWritten, Pool, Rates, Update};
 use super::{DeviceId, Policy};
 use crate::circuit::Circuit;
 use crate::error::{Error, Peer};
@@ -41,7 +41,7 @@ pub enum Report {
 /// The device side of all twins.
 #[derive(Debug)]
 pub(super) struct Twins {
-    pool: Pool,
+    pool: Arc<Pool>,
     circuit: Circuit,
     record: PeerRecord,
 }
@@ -50,7 +50,7 @@ impl Twins {
     pub(super) fn new(policy: &Policy, settings: TwinAccess) -> Self {
         let TwinAccess { port, tls, idle, rates } = settings;
         Self {
-            pool: Pool::new(policy, port, tls, idle, rates),
+            pool: Arc::new(Pool::new(policy, port, tls, idle, rates)),
             circuit: Circuit::new(Peer::IotHub),
             record: PeerRecord::default(),
         }
@@ -58,22 +58,20 @@ impl Twins {
 }
 
 impl IotHub {
-    /// Merges a patch into a device's reported properties. If it `reads_first`, and whenever it has to be tried again, the
-    /// present ones decide through `checked` what is written.
+    /// Merges an update into a device's reported properties. If it reads first, and whenever it has to be tried again, the
+    /// present ones decide what is written.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when another time may do, [`Error::Refused`] if the hub does not take the patch.
     pub async fn report(
         &self,
         device_id: &DeviceId,
-        patch: &Value,
-        checked: Checked<'_>,
-        reads_first: bool,
+        update: &Arc<dyn Update>,
         deadline: Instant,
     ) -> Result<Report, Error> {
         let Twins { pool, circuit, record } = &self.twins;
         let write = async {
-            match pool.write(device_id, patch, checked, reads_first, deadline).await {
+            match pool.write(device_id, update, deadline).await {
                 Ok(true) => Ok(Report::Written),
                 Ok(false) => Ok(Report::NothingToWrite),
                 Err(NotWritten::NotAuthorized) => Ok(Report::NotAuthorized),

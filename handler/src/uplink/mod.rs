@@ -7,6 +7,7 @@ mod reported;
 mod twin;
 mod unchanged;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -82,7 +83,7 @@ async fn deliver(app: &App, trace: Option<String>, envelope: Bytes, deadline: In
     if message.is_none() && reported.is_none() {
         return Ok(Outcome::Filtered { message_type });
     }
-    if let Some((fate, desired_version)) = reported.as_ref().and_then(Reported::fate) {
+    if let Some((fate, desired_version)) = reported.as_deref().and_then(Reported::fate) {
         tracing::info!(device_id = device_id.as_str(), fate, desired_version, "news of a downlink");
     }
     let (sent, written) = hand_over(app, &device_id, message.as_ref(), reported.as_ref(), deadline).await;
@@ -109,7 +110,7 @@ async fn hand_over(
     app: &App,
     device_id: &DeviceId,
     message: Option<&DeviceToCloudMessage>,
-    reported: Option<&Reported>,
+    reported: Option<&Arc<Reported>>,
     deadline: Instant,
 ) -> (Result<(), Error>, Result<(), Error>) {
     let send = async {
@@ -119,9 +120,10 @@ async fn hand_over(
         }
     };
     let Some(reported) = reported else { return (send.await, Ok(())) };
-    let (sent, written) = tokio::join!(send, twin::report(app, device_id, reported, false, deadline));
+    // Boxed, so that a message without a twin update does not carry its future along.
+    let (sent, written) = tokio::join!(send, Box::pin(twin::report(app, device_id, reported, false, deadline)));
     let written = match written {
-        Ok(Report::NotAuthorized) => twin::report_again(app, device_id, reported, &sent, deadline).await,
+        Ok(Report::NotAuthorized) => Box::pin(twin::report_again(app, device_id, reported, &sent, deadline)).await,
         written => written.map(drop),
     };
     (sent, written)
@@ -162,7 +164,7 @@ struct Mapped {
     device_id: DeviceId,
     message_type: String,
     message: Option<DeviceToCloudMessage>,
-    reported: Option<Reported>,
+    reported: Option<Arc<Reported>>,
 }
 
 /// Reads, checks and maps a message; logs why it cannot.
@@ -184,7 +186,7 @@ fn mapped(app: &App, envelope: &Bytes) -> Result<Mapped, Error> {
         replaces_decoded_payload: settings.twins.replaces_decoded_payload,
     };
     let is_for_the_twin = settings.webhook_twin_types.includes(&message_type);
-    let reported = if is_for_the_twin { reported_from(&message, rules) } else { None };
+    let reported = if is_for_the_twin { reported_from(&message, rules).map(Arc::new) } else { None };
     let message = if settings.webhook_message_types.includes(&message_type) {
         let message = message_from(&message, sender, device_id.clone(), &[]);
         Some(message.map_err(|error| logged(Some(device_id.as_str()), error))?)

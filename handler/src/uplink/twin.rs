@@ -1,35 +1,74 @@
 //! The twin's part of a message: written beside the telemetry, and kept by itself if that fails.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::reported::Reported;
-use super::{device_id, original};
+use super::{Newest, device_id, original};
 use crate::app::{App, now};
 use crate::error::{Error, OPERATOR, Peer, Retry};
-use crate::iot_hub::{DeviceId, Report};
+use crate::iot_hub::{DeviceId, Report, Update};
 use crate::parking::Item;
 
 /// How long a device may take to be created by a message that is parked as well.
 const CREATION: time::Duration = time::Duration::hours(1);
+
+/// An update on its way into its device's twin.
+#[derive(Debug)]
+struct Writing {
+    device_id: DeviceId,
+    reported: Arc<Reported>,
+    newest: Arc<Newest>,
+    /// It was parked, or did not fit beside what is there.
+    is_late: bool,
+    /// As long as a message is not older, whoever has written a newer one is still connected.
+    fresh: Duration,
+}
+
+impl Update for Writing {
+    fn patch(&self) -> &Value {
+        &self.reported.patch
+    }
+
+    fn reads_first(&self) -> bool {
+        self.newest.is_overtaken(&self.device_id, &self.reported)
+            || self.is_late
+            || self.reported.depends_on_the_present(now(), self.fresh)
+    }
+
+    fn kind(&self) -> &'static str {
+        self.reported.time().map_or("", |(path, _)| path)
+    }
+
+    fn beside(&self, twin: &Value) -> Option<Value> {
+        self.newest.saw(&self.device_id, twin);
+        self.reported.beside(twin)
+    }
+
+    fn is_shown_in(&self, twin: &Value) -> bool {
+        self.reported.is_shown_in(twin)
+    }
+}
 
 /// Writes what a message reports, beside what is there if that matters. A decoded payload that does not fit beside
 /// what others have left there takes its place. One without news may be left out.
 pub(super) async fn report(
     app: &App,
     device_id: &DeviceId,
-    reported: &Reported,
+    reported: &Arc<Reported>,
     is_late: bool,
     deadline: Instant,
 ) -> Result<Report, Error> {
-    let is_overtaken = app.newest.is_overtaken(device_id, reported);
-    let depends = is_overtaken || is_late || reported.depends_on_the_present(now());
+    let depends = is_late || reported.depends_on_the_present(now(), app.settings.twins.connection_idle);
     if !depends && app.unchanged.is_no_news(device_id, reported) {
         return Ok(Report::NothingToWrite);
     }
-    let written = match write(app, device_id, reported, depends, deadline).await {
+    let written = match write(app, device_id, reported, is_late, deadline).await {
         Err(Error::Refused { .. }) if reported.may_replace_the_decoded_payload() => {
-            write(app, device_id, &reported.replacing_the_decoded_payload(), true, deadline).await
+            write(app, device_id, &Arc::new(reported.replacing_the_decoded_payload()), true, deadline).await
         }
         result => result,
     };
@@ -42,12 +81,18 @@ pub(super) async fn report(
 async fn write(
     app: &App,
     device_id: &DeviceId,
-    reported: &Reported,
-    depends: bool,
+    reported: &Arc<Reported>,
+    is_late: bool,
     deadline: Instant,
 ) -> Result<Report, Error> {
-    let beside = |present: &Value| reported.beside(present);
-    app.iot_hub.report(device_id, &reported.patch, &beside, depends, deadline).await
+    let update: Arc<dyn Update> = Arc::new(Writing {
+        device_id: device_id.clone(),
+        reported: Arc::clone(reported),
+        newest: Arc::clone(&app.newest),
+        is_late,
+        fresh: app.settings.twins.connection_idle,
+    });
+    app.iot_hub.report(device_id, &update, deadline).await
 }
 
 /// The hub did not let the device in. Its message may have created it in the meantime; if that failed too, it failed
@@ -55,7 +100,7 @@ async fn write(
 pub(super) async fn report_again(
     app: &App,
     device_id: &DeviceId,
-    reported: &Reported,
+    reported: &Arc<Reported>,
     sent: &Result<(), Error>,
     deadline: Instant,
 ) -> Result<(), Error> {
@@ -78,7 +123,7 @@ fn not_let_in() -> Error {
 /// # Errors
 /// As at the first time, and [`Error::Refused`] if the device is gone.
 pub(crate) async fn redeliver_reported(app: &App, item: &Item, deadline: Instant) -> Result<(), Error> {
-    let reported: Reported = original(item)?;
+    let reported: Arc<Reported> = Arc::new(original(item)?);
     let device_id = device_id(item)?;
     match report(app, &device_id, &reported, true, deadline).await? {
         Report::Written => Ok(()),

@@ -49,13 +49,15 @@ impl Process {
     }
 
     /// User and system time of all its threads so far.
-    pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
+    pub(crate) fn cpu(&self) -> Result<[Duration; 2], Failure> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The name in parentheses may hold blanks; user and system time are the 12th and 13th fields behind it.
         let (_, fields) = stat.rsplit_once(')').ok_or("no name in /proc/…/stat")?;
-        let times = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
-        let ticks = times.sum::<Result<u32, _>>()?;
-        Ok(TICK * ticks)
+        let mut fields = fields.split_whitespace().skip(11);
+        let mut time = || -> Result<u32, Failure> {
+            fields.next().ok_or("no times in /proc/…/stat")?.parse().map_err(Failure::from)
+        };
+        Ok([TICK * time()?, TICK * time()?])
     }
 
     pub(crate) fn resident_bytes(&self) -> Result<u64, Failure> {

@@ -23,7 +23,7 @@ pub(crate) struct Sink {
 
 impl Sink {
     pub(crate) async fn start(authority: &CertificateAuthority) -> Result<Self, Failure> {
-        let tls = TlsAcceptor::from(authority.server_config()?);
+        let tls = TlsAcceptor::from(authority.server_config(rustls::ALL_VERSIONS)?);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let sink = Self { port: listener.local_addr()?.port(), last_body: Arc::default() };
         let accepting = sink.clone();

@@ -17,6 +17,9 @@ use crate::Failure;
 /// Where the official SDK connects by MQTT, whatever it is told.
 const SDK_PORT: u16 = 8883;
 
+/// What hubs speak.
+const TLS12: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
+
 /// Requests and connects remembered.
 const HISTORY: usize = 1_000;
 
@@ -52,13 +55,14 @@ pub(crate) struct Hub {
 
 impl Hub {
     /// With so many devices, named as [`device_id`] does.
-    pub(crate) async fn start(devices: usize) -> Result<Self, Failure> {
+    pub(crate) async fn start(devices: usize, has_tls13: bool) -> Result<Self, Failure> {
         let lock = lock()?;
         let taken = Arc::<Taken>::default();
         let options = Options {
             mqtt_port: SDK_PORT,
             observer: Some(taken.clone()),
             history: HISTORY,
+            tls_versions: if has_tls13 { rustls::ALL_VERSIONS } else { TLS12 },
             ..Options::new(EventHub::new("events", 1))?
         };
         let iot_hub = match IotHub::start(options.clone()).await {

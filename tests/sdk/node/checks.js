@@ -44,6 +44,10 @@ async function control(method, path, body) {
   return answer;
 }
 
+function readable(event) {
+  return { ...event, body: Buffer.from(event.body, 'base64').toString() };
+}
+
 /** A device of the stand-in, made without any SDK. */
 async function device(id) {
   const { connectionString, key } = await control('PUT', `devices/${encodeURIComponent(id)}`);
@@ -57,10 +61,9 @@ async function device(id) {
     sendC2d: (message) => control('POST', `${path}/c2d`, message),
     settled: () => control('GET', `${path}/c2d`),
     /** What arrived, with the body as text. */
-    async events() {
-      const events = await control('GET', `${path}/events`);
-      return events.map((event) => ({ ...event, body: Buffer.from(event.body, 'base64').toString() }));
-    },
+    events: async () => (await control('GET', `${path}/events`)).map(readable),
+    /** What a consumer of the built-in endpoint gets, with the body as text. */
+    routed: async () => (await control('GET', `${path}/routed`)).map(readable),
   };
 }
 

@@ -7,6 +7,7 @@ require('./registry');
 require('./device_http');
 require('./device_mqtt');
 require('./provisioning');
+require('./look_alike');
 
 // An SDK's timers may outlive its clients.
 runAll().then(() => process.exit(0));

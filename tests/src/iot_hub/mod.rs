@@ -87,7 +87,7 @@ impl IotHub {
         } = options;
         let router =
             Router::new(&routes, event_hub).map_err(|(route, source)| StartError::Condition { route, source })?;
-        let tls = authority.server_config()?;
+        let tls = authority.server_config(options.tls_versions)?;
         let taken = |source| StartError::Port { port: https_port, source };
         let listener = TcpListener::bind(("127.0.0.1", https_port)).await.map_err(taken)?;
         let https_port = listener.local_addr().map_err(taken)?.port();

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use rustls::SupportedProtocolVersion;
+
 use super::mqtt::MqttThrottle;
 use super::observer::Observer;
 use super::policy::Policy;
@@ -40,6 +42,8 @@ pub struct Options {
     pub event_hub: Arc<EventHub>,
     /// Who signs the server's certificate.
     pub authority: Arc<CertificateAuthority>,
+    /// What clients may choose from, on both ports; by default, all there are.
+    pub tls_versions: &'static [&'static SupportedProtocolVersion],
     /// Gets every accepted message in the hub's place.
     pub observer: Option<Arc<dyn Observer>>,
     /// The most requests kept for looking at; the oldest go first. Counts go on.
@@ -65,6 +69,7 @@ impl Options {
             routes: vec![Route::lifecycle(), Route::twin_changes()],
             event_hub,
             authority: Arc::new(CertificateAuthority::generate()?),
+            tls_versions: rustls::ALL_VERSIONS,
             observer: None,
             history: usize::MAX,
         })

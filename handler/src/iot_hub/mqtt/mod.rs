@@ -1,10 +1,13 @@
 //! The hub's MQTT device side, the only way to a twin's reported properties. Connections are made on demand and kept for
 //! a short idle time; the hub allows one for each device.
 
+mod attempt;
 mod connection;
 mod pool;
 mod rate;
+mod slot;
 mod tickets;
+mod update;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -22,9 +25,10 @@ use tokio_rustls::client::TlsStream;
 use super::Policy;
 use super::credential::Credential;
 
-pub(super) use self::pool::{Checked, NotWritten, Pool};
+pub(super) use self::pool::{NotWritten, Pool};
 pub use self::rate::Rates;
 use self::tickets::Tickets;
+pub use self::update::Update;
 
 /// Longest set-up of a TLS connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

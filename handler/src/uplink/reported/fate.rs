@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::tts::Message;
@@ -32,7 +33,7 @@ struct Failure {
 }
 
 /// `downlink`; `None` for other messages, and for downlinks that somebody else has scheduled.
-pub(super) fn fate_from(message: &Message<'_>, at: &str) -> Option<Value> {
+pub(super) fn fate_from(message: &Message<'_>, payload: &RawValue, at: &str) -> Option<Value> {
     let status = match message.message_type.as_ref() {
         "downlink_queued" => "queued",
         "downlink_sent" => "sent",
@@ -41,7 +42,7 @@ pub(super) fn fate_from(message: &Message<'_>, at: &str) -> Option<Value> {
         "downlink_failed" => "failed",
         _ => return None,
     };
-    let payload: Downlink<'_> = serde_json::from_str(message.payload()?.get()).ok()?;
+    let payload: Downlink<'_> = serde_json::from_str(payload.get()).ok()?;
     let inner = payload.downlink.as_deref().into_iter().flat_map(|downlink| &downlink.correlation_ids);
     let mut ids = message.correlation_ids.iter().chain(&payload.correlation_ids).chain(inner);
     let version: u64 = ids.find_map(|id| id.strip_prefix(OURS)?.parse().ok())?;

@@ -13,20 +13,20 @@
 mod fate;
 mod radio;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
 
 use self::fate::fate_from;
 use self::radio::radio_from;
 use super::mapping::creation_time_from;
 use crate::iot_hub::legal::{Legal, legal};
+use crate::json::Members;
 use crate::tts::Message;
-
-/// A message older than this may have been overtaken by another one.
-const FRESH: Duration = Duration::seconds(30);
 
 /// Times by which one update is newer than another, wherever one of them is.
 pub(super) const TIMES: [&str; 5] = ["/lastSeenAt", "/joinedAt", "/locationAt", "/serviceDataAt", "/downlink/at"];
@@ -56,6 +56,7 @@ pub(crate) struct Reported {
 /// The update a message asks for; `None` if its type says nothing about a twin, or its time is not known.
 pub(crate) fn reported_from(message: &Message<'_>, rules: Rules) -> Option<Reported> {
     let at = message.received_at.as_deref().and_then(creation_time_from)?;
+    let payload = message.payload()?;
     let mut properties = Map::new();
     let mut changes = Vec::new();
     let mut add = |name: &str, value: &Value| {
@@ -66,23 +67,23 @@ pub(crate) fn reported_from(message: &Message<'_>, rules: Rules) -> Option<Repor
     match message.message_type.as_ref() {
         "uplink_message" => {
             add("lastSeenAt", &at.into());
-            if let Some(decoded) = member(message.payload()?, "decoded_payload").filter(Value::is_object) {
+            if let Some(decoded) = member(payload, "decoded_payload").filter(Value::is_object) {
                 add("decodedPayload", &decoded);
             }
-            if let Some(radio) = radio_from(message).filter(|_| rules.has_radio_state) {
+            if let Some(radio) = radio_from(message, payload).filter(|_| rules.has_radio_state) {
                 add("lorawan", &radio);
             }
         }
         "join_accept" => add("joinedAt", &at.into()),
         "location_solved" => {
-            add("location", &member(message.payload()?, "location").filter(Value::is_object)?);
+            add("location", &member(payload, "location").filter(Value::is_object)?);
             add("locationAt", &at.into());
         }
         "service_data" => {
-            add("serviceData", &serde_json::from_str(message.payload()?.get()).ok()?);
+            add("serviceData", &serde_json::from_str(payload.get()).ok()?);
             add("serviceDataAt", &at.into());
         }
-        _ => add("downlink", &fate_from(message, &at)?),
+        _ => add("downlink", &fate_from(message, payload, &at)?),
     }
     // Every uplink takes the list of an earlier message away.
     if message.message_type == "uplink_message" || !changes.is_empty() {
@@ -110,8 +111,8 @@ fn say(properties: &mut Map<String, Value>, mut changes: Vec<String>) {
 }
 
 fn member(payload: &RawValue, name: &str) -> Option<Value> {
-    let mut members: Map<String, Value> = serde_json::from_str(payload.get()).ok()?;
-    members.shift_remove(name)
+    let members: Members<'_> = serde_json::from_str(payload.get()).ok()?;
+    serde_json::from_str(members.value(name)?.get()).ok()
 }
 
 impl Reported {
@@ -121,10 +122,10 @@ impl Reported {
         Some((downlink["status"].as_str()?, downlink["desiredVersion"].as_u64()?))
     }
 
-    /// Whether the present properties have to be read first: the message may have been overtaken, or what is written
-    /// depends on them.
-    pub(crate) fn depends_on_the_present(&self, now: OffsetDateTime) -> bool {
-        let is_fresh = self.time().is_some_and(|(_, at)| now - at < FRESH);
+    /// Whether the present properties have to be read first: the message is not `fresh` any more, so that another one may
+    /// have overtaken it, or what is written depends on them.
+    pub(crate) fn depends_on_the_present(&self, now: OffsetDateTime, fresh: Duration) -> bool {
+        let is_fresh = self.time().is_some_and(|(_, at)| now - at < fresh);
         self.replaces_decoded_payload || self.patch.get("downlink").is_some() || !is_fresh
     }
 
@@ -174,13 +175,19 @@ impl Reported {
         Some(patch)
     }
 
+    /// Whether a twin shows it, or a newer one of its kind.
+    pub(crate) fn is_shown_in(&self, twin: &Value) -> bool {
+        let is_there = self.time().is_some_and(|(path, own)| time_at(&twin["reported"], path) == Some(own));
+        is_there || self.beside(twin).is_none()
+    }
+
     /// By which it is newer or older than another one, and where that is.
     pub(super) fn time(&self) -> Option<(&'static str, OffsetDateTime)> {
         TIMES.into_iter().find_map(|path| Some((path, time_at(&self.patch, path)?)))
     }
 }
 
-fn time_at(properties: &Value, path: &str) -> Option<OffsetDateTime> {
+pub(super) fn time_at(properties: &Value, path: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(properties.pointer(path)?.as_str()?, &Rfc3339).ok()
 }
 

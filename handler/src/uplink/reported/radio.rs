@@ -1,6 +1,7 @@
 //! The radio state that an uplink shows.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::tts::Message;
@@ -57,8 +58,8 @@ struct Battery {
 }
 
 /// `lorawan`; `None` if the message is not as it should be.
-pub(super) fn radio_from(message: &Message<'_>) -> Option<Value> {
-    let uplink: Uplink = serde_json::from_str(message.payload()?.get()).ok()?;
+pub(super) fn radio_from(message: &Message<'_>, payload: &RawValue) -> Option<Value> {
+    let uplink: Uplink = serde_json::from_str(payload.get()).ok()?;
     let best = |value: fn(&Reception) -> f64| uplink.rx_metadata.iter().map(value).reduce(f64::max);
     let mut radio = json!({
         "devAddr": message.end_device_ids.dev_addr,

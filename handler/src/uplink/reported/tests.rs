@@ -7,6 +7,8 @@ use super::*;
 
 const RULES: Rules = Rules { has_radio_state: true, replaces_decoded_payload: false };
 
+const FRESH: Duration = Duration::from_secs(30);
+
 const NOW: OffsetDateTime = time::macros::datetime!(2026-11-20 10:00:10 UTC);
 
 fn reported(json: &str) -> Option<Reported> {
@@ -74,11 +76,11 @@ fn a_fresh_uplink_is_written_straight_away_and_others_look_first() {
     for (received_at, looks_first) in
         [("2026-11-20T10:00:00Z", false), ("2026-11-20T09:59:40Z", true), ("2026-11-20T10:00:20Z", false)]
     {
-        assert_eq!(uplink(received_at, &json!({})).depends_on_the_present(NOW), looks_first, "{received_at}");
+        assert_eq!(uplink(received_at, &json!({})).depends_on_the_present(NOW, FRESH), looks_first, "{received_at}");
     }
-    assert!(fate("downlink_sent", 7, "2026-11-20T10:00:00Z").depends_on_the_present(NOW));
+    assert!(fate("downlink_sent", 7, "2026-11-20T10:00:00Z").depends_on_the_present(NOW, FRESH));
     let replacing = Reported { replaces_decoded_payload: true, ..uplink("2026-11-20T10:00:00Z", &json!({})) };
-    assert!(replacing.depends_on_the_present(NOW));
+    assert!(replacing.depends_on_the_present(NOW, FRESH));
 }
 
 #[test]
@@ -94,6 +96,23 @@ fn times_only_move_forwards() {
         let present = json!({"reported": present});
         assert_eq!(late.beside(&present).is_some(), is_written, "{present}");
     }
+}
+
+#[test]
+fn an_update_is_shown_by_a_twin_with_its_time_or_a_newer_one() {
+    let own = uplink("2026-11-20T10:00:00.5Z", &json!({"t": 1}));
+    for (present, is_shown) in [
+        (json!({}), false),
+        (json!({"lastSeenAt": "2026-11-20T10:00:00.4Z"}), false),
+        (json!({"lastSeenAt": "2026-11-20T10:00:00.500Z"}), true),
+        (json!({"lastSeenAt": "2026-11-20T10:00:00.6Z"}), true),
+    ] {
+        assert_eq!(own.is_shown_in(&json!({"reported": present})), is_shown, "{present}");
+    }
+    let fate = fate("downlink_sent", 7, "2026-11-20T10:00:05Z");
+    let twin =
+        |version: u64| json!({"reported": {"downlink": {"desiredVersion": version}}, "desired": {"$version": 9}});
+    assert_eq!([6, 8].map(|version| fate.is_shown_in(&twin(version))), [false, true]);
 }
 
 #[test]

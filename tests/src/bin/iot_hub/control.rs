@@ -6,11 +6,13 @@
 //! | `GET /devices/{id}` | its twin |
 //! | `POST /devices/{id}/disable` | disables it |
 //! | `GET /devices/{id}/events` | the device-to-cloud messages it sent |
+//! | `GET /devices/{id}/routed` | the same as a consumer of the built-in endpoint gets them |
 //! | `POST /devices/{id}/c2d` | sends it a message: `{"body","properties","systemProperties","timeToLiveSeconds"}` |
 //! | `GET /devices/{id}/c2d` | what became of those that left its queue |
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -21,6 +23,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use local::event_hub::{EventData, EventHub};
 use local::iot_hub::{CloudToDeviceMessage, DeviceToCloudMessage, HubError, IotHub, Settled};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -38,14 +41,14 @@ struct NewMessage {
 }
 
 /// Serves until dropped.
-pub(crate) async fn serve(listener: TcpListener, hub: IotHub) {
+pub(crate) async fn serve(listener: TcpListener, hub: IotHub, routed: Arc<EventHub>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let hub = hub.clone();
+        let (hub, routed) = (hub.clone(), routed.clone());
         tokio::spawn(async move {
             let service = service_fn(|request| {
-                let hub = hub.clone();
-                async move { Ok::<_, Infallible>(answer(&hub, request).await) }
+                let (hub, routed) = (hub.clone(), routed.clone());
+                async move { Ok::<_, Infallible>(answer(&hub, &routed, request).await) }
             });
             // Errors end the connection, which is the client's to notice.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
@@ -53,13 +56,17 @@ pub(crate) async fn serve(listener: TcpListener, hub: IotHub) {
     }
 }
 
-async fn answer(hub: &IotHub, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(hub: &IotHub, routed: &EventHub, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let method = request.method().clone();
     let decode = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let path: Vec<String> = request.uri().path().trim_start_matches('/').split('/').map(decode).collect();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let (status, body) = match carry_out(hub, &method, &path, &body) {
+    let outcome = match (&method, path.as_slice()) {
+        (&Method::GET, ["devices", id, "routed"]) => Some(Ok(telemetry(routed, id))),
+        _ => carry_out(hub, &method, &path, &body),
+    };
+    let (status, body) = match outcome {
         Some(Ok(body)) => (StatusCode::OK, body),
         Some(Err(error)) => (StatusCode::BAD_REQUEST, json!({ "error": error })),
         None => (StatusCode::NOT_FOUND, json!({ "error": format!("no {method} {}", path.join("/")) })),
@@ -101,6 +108,23 @@ fn events(hub: &IotHub, device_id: &str) -> Value {
         })
     };
     hub.messages().iter().filter(|message| message.device_id == device_id).map(event).collect()
+}
+
+/// Annotations and AMQP properties are one map, as consumers' libraries show them.
+fn telemetry(routed: &EventHub, device_id: &str) -> Value {
+    let events = routed.events();
+    let telemetry = events.iter().map(|event| &event.data).filter(|event| {
+        let source = &event.system_properties["iothub-message-source"];
+        source == "Telemetry" && event.partition_key.as_deref() == Some(device_id)
+    });
+    let event = |event: &EventData| {
+        json!({
+            "body": STANDARD.encode(&event.body),
+            "properties": event.properties,
+            "systemProperties": event.system_properties,
+        })
+    };
+    telemetry.map(event).collect()
 }
 
 fn message(body: &[u8]) -> Result<CloudToDeviceMessage, String> {

@@ -1,6 +1,7 @@
 //! `cargo run --bin iot-hub`: the IoT Hub stand-in alone, for programs that use the official Azure SDKs.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
+mod bridge;
 mod control;
 
 use std::error::Error;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use local::causes::with_causes;
 use local::event_hub::EventHub;
-use local::iot_hub::{IotHub, Options, StartError};
+use local::iot_hub::{IotHub, Options, Route, Source, StartError};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -35,6 +36,9 @@ struct Arguments {
     /// Where to write the root certificate that clients have to trust.
     #[arg(long, default_value = "target/iot-hub-ca.pem")]
     ca_file: PathBuf,
+    /// Run the handler beside it, for whoever compares its messages with an SDK's.
+    #[arg(long)]
+    bridge: bool,
     /// End when standard input does.
     #[arg(long)]
     until_stdin_ends: bool,
@@ -53,28 +57,37 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let options = Options {
-        https_port: arguments.https_port,
-        mqtt_port: arguments.mqtt_port,
-        ..Options::new(EventHub::new("hub-events", PARTITIONS))?
-    };
+    let events = EventHub::new("hub-events", PARTITIONS);
+    let mut options =
+        Options { https_port: arguments.https_port, mqtt_port: arguments.mqtt_port, ..Options::new(events.clone())? };
+    options.routes.push(telemetry());
     let hub = IotHub::start(options).await?;
     if let Some(folder) = arguments.ca_file.parent() {
         std::fs::create_dir_all(folder)?;
     }
     std::fs::write(&arguments.ca_file, hub.ca_pem())?;
     let listener = TcpListener::bind(("127.0.0.1", arguments.control_port)).await?;
-    println!("{}", description(&hub, arguments, listener.local_addr()?.port()));
+    let bridge = if arguments.bridge { Some(bridge::start(&hub, &arguments.ca_file).await?) } else { None };
+    let bridge_description = bridge.as_ref().map(bridge::description);
+    println!("{}", description(&hub, arguments, listener.local_addr()?.port(), bridge_description));
     tokio::select! {
-        () = control::serve(listener, hub.clone()) => {}
+        () = control::serve(listener, hub.clone(), events) => {}
         () = end_of_stdin(), if arguments.until_stdin_ends => {}
         _ = tokio::signal::ctrl_c() => {}
+    }
+    if let Some(bridge) = bridge {
+        bridge.stop().await;
     }
     hub.stop().await;
     Ok(())
 }
 
-fn description(hub: &IotHub, arguments: &Arguments, control_port: u16) -> Value {
+/// All telemetry, as a consumer of the built-in endpoint gets it.
+fn telemetry() -> Route {
+    Route { name: "telemetry".to_owned(), source: Source::DeviceMessages, condition: "true".to_owned() }
+}
+
+fn description(hub: &IotHub, arguments: &Arguments, control_port: u16, bridge: Option<Value>) -> Value {
     json!({
         "hostName": hub.host_name(),
         "connectionString": hub.connection_string("iothubowner"),
@@ -82,6 +95,7 @@ fn description(hub: &IotHub, arguments: &Arguments, control_port: u16) -> Value 
         "control": format!("http://127.0.0.1:{control_port}"),
         "idScope": hub.id_scope(),
         "groupKey": hub.enrollment_groups().first().map(|group| &group.primary_key),
+        "bridge": bridge,
     })
 }
 
