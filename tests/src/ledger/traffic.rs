@@ -66,16 +66,12 @@ impl Traffic {
             Step::ApiChange(change) => {
                 self.let_hub_events_pass().await;
                 self.books.note_read(checkpoints(system));
-                let result = change.apply(&system.iot_hub, &self.sender.secrets);
-                self.note_refusal(&change, result);
+                self.change(&change, || change.apply(&system.iot_hub, &self.sender.secrets));
             }
             Step::Join(device) => self.life.join(device),
             Step::Take(device) => self.life.take(device),
             Step::RestartTts => self.restart_tts().await,
-            Step::Change(change) => {
-                let result = change.apply(&system.iot_hub, &self.sender.secrets);
-                self.note_refusal(&change, result);
-            }
+            Step::Change(change) => self.change(&change, || change.apply(&system.iot_hub, &self.sender.secrets)),
             Step::Fault(fault) => {
                 if matches!(fault, Fault::Queue(_)) {
                     self.books.note_system(What::QueuesFail);
@@ -98,8 +94,9 @@ impl Traffic {
         }
     }
 
-    fn note_refusal(&self, change: &impl Debug, result: Result<(), HubError>) {
-        if let Err(error) = result {
+    /// A device that is found missing may be there before it is created: its next uplink creates it too.
+    fn change(&self, change: &impl Debug, apply: impl Fn() -> Result<(), HubError>) {
+        if let Err(error) = apply().or_else(|_| apply()) {
             self.books.breach("refused", format!("IoT Hub took {change:?} in no way: {error:?}"));
         }
     }
