@@ -74,7 +74,8 @@ async fn the_books_notice_a_single_message_that_the_hub_loses() {
     assert_eq!(report.balance.lost, 1, "{report}");
     assert!(!report.balance.is_even());
     let text = report.to_string();
-    assert!(text.starts_with("seed 1: lost uplink 77: ") && text.contains("webhook answered 200"), "{text}");
+    // 202 if the hub took its time, and the message was parked first.
+    assert!(text.starts_with("seed 1: lost uplink 77: ") && text.contains("webhook answered 20"), "{text}");
 }
 
 /// Loses something of one device after the other, until the books have something to say: a device that was deleted
