@@ -55,10 +55,10 @@ impl Circuit {
         let role = self.admit()?;
         let result = call.await;
         match &result {
-            Err(error) if !error.says_something_about_the_peer() => self.abstain(role),
+            Err(error) if !error.says_something_about(self.peer) => self.abstain(role),
             Err(error) if error.is_worth_retrying_now() => self.failed(role, &error.to_string()),
             // Whatever else it said, the peer answered.
-            Ok(_) | Err(_) => *self.lock() = State::Closed { failures: 0 },
+            Ok(_) | Err(_) => self.answered(),
         }
         result
     }
@@ -74,6 +74,13 @@ impl Circuit {
                 *state = State::HalfOpen { since: now, pause: *pause, reason: reason.clone() };
                 Ok(Role::Probe)
             }
+        }
+    }
+
+    fn answered(&self) {
+        let before = std::mem::replace(&mut *self.lock(), State::Closed { failures: 0 });
+        if !matches!(before, State::Closed { .. }) {
+            tracing::info!(peer = %self.peer, circuit = "closed", "{} answers again", self.peer);
         }
     }
 
@@ -95,6 +102,10 @@ impl Circuit {
             (State::HalfOpen { pause, .. }, Role::Probe) => open((*pause * 2).min(LONGEST_PAUSE)),
             (State::HalfOpen { .. }, Role::Ordinary) | (State::Open { .. }, _) => return,
         };
+        if let State::Open { pause, .. } = next {
+            let pause_seconds = pause.as_secs();
+            tracing::warn!(peer = %self.peer, circuit = "open", pause_seconds, "{} is not asked for a while: {reason}", self.peer);
+        }
         *state = next;
     }
 
@@ -167,6 +178,17 @@ mod tests {
         for _ in 0..20 {
             let refused = Error::Refused { peer: Peer::IotHub, what: "no".to_owned() };
             assert!(circuit.call(async { Err::<(), _>(refused) }).await.is_err());
+        }
+        assert_eq!(circuit.report(), json!("closed"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_another_peer_did_says_nothing() {
+        let circuit = Circuit::new(Peer::IotHub);
+        for _ in 0..2 * FAILURES {
+            let what = "timed out".to_owned();
+            let other = Error::Unavailable { peer: Peer::ManagedIdentity, what, retry: Retry::Soon };
+            assert!(circuit.call(async { Err::<(), _>(other) }).await.is_err());
         }
         assert_eq!(circuit.report(), json!("closed"));
     }

@@ -15,6 +15,8 @@ pub enum Peer {
     IotHub,
     /// The Things Stack.
     Tts,
+    /// The function app's managed identity: the platform's endpoint that gives its tokens.
+    ManagedIdentity,
 }
 
 impl fmt::Display for Peer {
@@ -22,6 +24,7 @@ impl fmt::Display for Peer {
         formatter.write_str(match self {
             Self::IotHub => "IoT Hub",
             Self::Tts => "The Things Stack",
+            Self::ManagedIdentity => "the managed identity",
         })
     }
 }
@@ -168,10 +171,18 @@ impl Error {
         matches!(self, Self::NotYet { .. })
     }
 
-    /// Whether it came from the peer, or from trying to reach it.
+    /// Whether it came from this peer, or from trying to reach it.
     #[must_use]
-    pub fn says_something_about_the_peer(&self) -> bool {
-        !matches!(self, Self::NotAsked { .. })
+    pub fn says_something_about(&self, asked: Peer) -> bool {
+        match self {
+            Self::NotAsked { .. } => false,
+            Self::Refused { peer, .. } | Self::NotYet { peer, .. } | Self::Unavailable { peer, .. } => *peer == asked,
+            Self::Unauthorized(_)
+            | Self::Malformed(_)
+            | Self::UnsupportedFormat(_)
+            | Self::TooLarge(_)
+            | Self::Misconfigured(_) => true,
+        }
     }
 
     /// A short stable word for logs, metrics and answers.
@@ -192,11 +203,16 @@ impl Error {
 
     /// The failure's one log line, written where the failure leaves the handler.
     pub fn log(&self, device_id: Option<&str>) {
+        self.log_kept(device_id, None, None);
+    }
+
+    /// The same line, where the failure leaves with items for the queues: how many are parked and how many dead-lettered.
+    pub fn log_kept(&self, device_id: Option<&str>, parked: Option<usize>, dead_lettered: Option<usize>) {
         let (kind, status) = (self.kind(), self.status());
         if self.level() == Level::WARN {
-            tracing::warn!(kind, status, device_id, "{self}");
+            tracing::warn!(kind, status, device_id, parked, dead_lettered, "{self}");
         } else {
-            tracing::error!(kind, status, device_id, "{self}");
+            tracing::error!(kind, status, device_id, parked, dead_lettered, "{self}");
         }
     }
 }

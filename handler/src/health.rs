@@ -15,6 +15,9 @@ pub(crate) fn answer(app: &App) -> Response {
         "iot_hub_twins": app.iot_hub.twins_report(),
         "the_things_stack": app.tts.report(),
     });
+    if let Some(identity) = app.iot_hub.identity_report() {
+        report["peers"]["managed_identity"] = identity;
+    }
     invocation::http_output(200, &report, QueueOutputs::default())
 }
 

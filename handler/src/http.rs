@@ -10,7 +10,7 @@ use hyper::body::Bytes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use reqwest::{Client, Response};
+use reqwest::{Client, ClientBuilder, Response};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -78,18 +78,43 @@ pub fn tls_config(extra_roots: Vec<CertificateDer<'static>>) -> Result<ClientCon
         .with_no_client_auth())
 }
 
+/// All HTTP clients, over one TLS configuration.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// For all peers.
+    pub http: Client,
+    /// For messages.
+    pub bare: BareClient,
+    /// For the platform the handler runs on, which no proxy stands in front of.
+    pub platform: Client,
+}
+
+impl Clients {
+    /// Builds them.
+    ///
+    /// # Errors
+    /// When one cannot be built.
+    pub fn new(tls: ClientConfig) -> Result<Self, reqwest::Error> {
+        let platform = builder(tls.clone()).no_proxy().build()?;
+        Ok(Self { http: client(tls.clone())?, bare: bare_client(tls), platform })
+    }
+}
+
 /// The client: HTTP/1.1, kept-alive connections, no redirects (no peer has a reason to send one).
 ///
 /// # Errors
 /// When the client cannot be built.
 pub fn client(tls: ClientConfig) -> Result<Client, reqwest::Error> {
+    builder(tls).build()
+}
+
+fn builder(tls: ClientConfig) -> ClientBuilder {
     Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .user_agent(OUR_NAME)
-        .build()
 }
 
 /// Sends messages: HTTP/1.1 over kept-alive connections, nothing else. To be ready for redirects and retries,

@@ -86,9 +86,9 @@ fn build(mut settings: Settings) -> Result<App, String> {
     let extra_roots = std::mem::take(&mut settings.iot_hub_extra_roots);
     let tls =
         http::tls_config(extra_roots).map_err(|reason| format!("cannot use IOT_HUB_CA_FILE for TLS: {reason}"))?;
-    let bare_client = http::bare_client(tls.clone());
-    let client = http::client(tls.clone()).map_err(|reason| format!("cannot build the HTTPS client: {reason}"))?;
-    Ok(App::new(settings, client, bare_client, Arc::new(tls)))
+    let clients =
+        http::Clients::new(tls.clone()).map_err(|reason| format!("cannot build the HTTPS clients: {reason}"))?;
+    Ok(App::new(settings, clients, Arc::new(tls)))
 }
 
 /// Everything goes to stdout: the host calls every stderr line an error.

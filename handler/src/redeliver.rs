@@ -45,7 +45,7 @@ pub(crate) async fn receive(app: &App, envelope: &Bytes) -> Response {
     let item = match Item::decode(&message.text) {
         Ok(item) => item,
         Err(reason) => {
-            tracing::error!("{reason}; it goes to the dead-letter queue as it is");
+            tracing::error!(dead_lettered = 1, "{reason}; it goes to the dead-letter queue as it is");
             let queues = QueueOutputs { dead_letter: vec![message.text], ..QueueOutputs::default() };
             return invocation::done("unreadable item dead-lettered", &queues);
         }
@@ -107,19 +107,25 @@ fn undelivered(item: Item, message: &QueueMessage, error: &Error) -> Response {
     let attempts = item.attempts.saturating_add(message.dequeue_count);
     let is_transient = error.is_transient();
     if is_transient && error.retry() != Some(Retry::NextDay) {
-        tracing::warn!(device_id, attempts, kind = error.kind(), "parked item not redelivered yet: {error}");
+        let (kind, first_seen) = (error.kind(), item.first_seen);
+        tracing::warn!(device_id, attempts, kind, first_seen, "parked item not redelivered yet: {error}");
         return invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
     }
-    error.log(device_id.as_deref());
+    let device_id = device_id.as_deref();
     match item.failed_again(error, attempts, now()).encode() {
         Ok(text) if is_transient => {
+            error.log(device_id);
             invocation::done("parked until tomorrow", &QueueOutputs { parked: vec![text], ..QueueOutputs::default() })
         }
         Ok(text) => {
+            error.log_kept(device_id, None, Some(1));
             invocation::done("dead-lettered", &QueueOutputs { dead_letter: vec![text], ..QueueOutputs::default() })
         }
         // Its reason has grown beyond the queue message; the item stays where it is.
-        Err(too_large) => invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &too_large.to_string()),
+        Err(too_large) => {
+            error.log(device_id);
+            invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &too_large.to_string())
+        }
     }
 }
 

@@ -55,7 +55,7 @@ fn main() -> Result<(), Failure> {
 }
 
 async fn measure(rounds: usize, uplinks: usize) -> Result<String, Failure> {
-    let staged = stage(&StageOptions { release: true, into: None })?;
+    let staged = stage(&StageOptions { release: true, ..StageOptions::default() })?;
     let authority = CertificateAuthority::generate()?;
     let folder = tempfile::tempdir()?;
     let ca_file = folder.path().join("ca.pem");

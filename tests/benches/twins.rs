@@ -60,7 +60,8 @@ fn main() -> Result<(), Failure> {
 }
 
 async fn measure(rounds: usize, uplinks: usize) -> Result<String, Failure> {
-    let staged = tokio::task::spawn_blocking(|| stage(&StageOptions { release: true, into: None })).await??;
+    let staged =
+        tokio::task::spawn_blocking(|| stage(&StageOptions { release: true, ..StageOptions::default() })).await??;
     let hub = Hub::start(uplinks.max(WARM_UP)).await?;
     let handler = handler(&staged.handler, &hub).await?;
     let sdk = sdk(&hub).await;

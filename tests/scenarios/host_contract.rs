@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{device, messages, script_root, send, system};
+use crate::support::{LIMIT, device, messages, script_root, send, system};
 
 fn http_envelope(body: &str) -> Vec<u8> {
     let request = json!({"Url": "http://localhost/api/tts", "Method": "POST", "Headers": {"Content-Type": ["application/json"]}, "Params": {}, "Body": body});
@@ -43,6 +43,19 @@ async fn every_answer_is_a_json_object_whatever_was_asked() {
         );
     }
     assert_eq!(system.host.handler_starts(), 1);
+}
+
+#[tokio::test]
+async fn an_event_invoked_by_hand_reaches_the_handler_and_is_ignored_visibly() {
+    let system = system().await;
+    let request = reqwest::Client::new()
+        .post(format!("{}/admin/functions/hub_events", system.host.url()))
+        .header("x-functions-key", system.host.master_key())
+        .header("Content-Type", "application/json")
+        .body(r#"{"input": "{}"}"#);
+    assert_eq!(request.send().await.unwrap().status(), 202);
+    system.host.wait_for_log(|line| line.contains("it has no opType"), LIMIT).await.unwrap();
+    assert!(system.host.invocations()[0].succeeded);
 }
 
 #[tokio::test]

@@ -67,3 +67,33 @@ async fn check_config_prints_every_problem_and_exits_64_or_0() {
     .await;
     assert_eq!((code, report["status"].as_str()), (Some(0), Some("ok")), "{report:#}");
 }
+
+#[tokio::test]
+async fn check_config_knows_both_ways_to_open_iot_hub_and_names_what_is_missing_or_too_much() {
+    let others = [
+        ("TTS_BASE_URL", "https://eu1.cloud.thethings.industries"),
+        ("TTS_APPLICATION_ID", "plant-a"),
+        ("TTS_API_KEY", "NNSXS.AAAA.BBBB"),
+    ];
+    let keyless = [
+        ("IOT_HUB_HOST_NAME", "my-hub.azure-devices.net"),
+        ("IOT_HUB_DEVICE_POLICY_KEY", "aHVudGVyMi1odW50ZXIyLWh1bnRlcjI="),
+        ("AZURE_CLIENT_ID", "00000000-0000-0000-0000-000000000000"),
+    ];
+    let platform = [("IDENTITY_ENDPOINT", "http://127.0.0.1:41000/msi/token"), ("IDENTITY_HEADER", "hunter2")];
+    let string =
+        [("IOT_HUB_CONNECTION_STRING", "HostName=h;SharedAccessKeyName=p;SharedAccessKey=aHVudGVyMi1odW50ZXIyLWg=")];
+    for (settings, expected) in [
+        ([&keyless[..], &platform].concat(), None),
+        ([&keyless[..], &platform, &string].concat(), Some("IOT_HUB_CONNECTION_STRING: it is set, and so is keyless")),
+        ([&keyless[..1], &platform].concat(), Some("IOT_HUB_DEVICE_POLICY_KEY: it is not set, nor is AZURE_CLIENT_ID")),
+        (keyless.to_vec(), Some("IDENTITY_ENDPOINT: it or IDENTITY_HEADER is not set")),
+        (platform.to_vec(), Some("IOT_HUB_CONNECTION_STRING: it is not set, and there is no default")),
+    ] {
+        let (code, report) = check_config(&[&others[..], &settings].concat()).await;
+        let problems = report["settings_problems"].as_array().unwrap();
+        assert_eq!((code, problems.len()), if expected.is_some() { (Some(64), 1) } else { (Some(0), 0) }, "{report:#}");
+        assert!(expected.is_none_or(|expected| problems[0].as_str().unwrap().starts_with(expected)), "{report:#}");
+        assert!(!report.to_string().contains("hunter2") && !report.to_string().contains("aHVudGVy"), "{report:#}");
+    }
+}

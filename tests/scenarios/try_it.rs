@@ -15,9 +15,11 @@ async fn local(arguments: &[&str]) -> (Option<i32>, String) {
 
 #[tokio::test]
 async fn one_command_walks_a_device_through_its_life_and_checks_itself() {
-    let (code, text) = local(&["--once"]).await;
-    assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("All arrived."), "{text}");
+    for arguments in [&["--once"][..], &["--once", "--keyless"]] {
+        let (code, text) = local(arguments).await;
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("All arrived."), "{text}");
+    }
 }
 
 #[tokio::test]

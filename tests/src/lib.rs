@@ -5,13 +5,17 @@
 //! one side fails a test instead of cancelling out.
 
 pub mod azurite;
+pub mod causes;
+pub mod entra;
 pub mod event_hub;
 pub mod functions_host;
 pub mod iot_hub;
 pub mod ledger;
 mod newest;
+pub mod package;
 pub mod stage;
 pub mod storage_queue;
 pub mod system;
 pub mod tls;
 pub mod tts;
+pub mod zig;

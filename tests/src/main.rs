@@ -3,12 +3,12 @@
 
 mod walk;
 
-use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use local::causes::with_causes;
 use local::stage::{StageOptions, stage};
 use local::storage_queue::Queues;
 use local::system::{Options, StartError, System, WEBHOOK_SECRET};
@@ -36,6 +36,9 @@ struct Arguments {
     /// Port of The Things Stack stand-in's HTTP API.
     #[arg(long, default_value_t = 1885)]
     tts_port: u16,
+    /// Open IoT Hub with a managed identity instead of a connection string.
+    #[arg(long)]
+    keyless: bool,
     /// Build and run the handler optimised.
     #[arg(long)]
     release: bool,
@@ -55,6 +58,7 @@ impl Arguments {
             retry_time_scale: 1.0,
             queues: Queues::in_memory(),
             release: self.release,
+            keyless: self.keyless,
             ..Options::default()
         }
     }
@@ -103,16 +107,6 @@ fn only_stage(release: bool) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn with_causes(reason: &dyn Error) -> String {
-    let mut text = reason.to_string();
-    let mut source = reason.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn advice(reason: &StartError) -> &'static str {

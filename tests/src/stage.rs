@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Deserialize;
 
+use crate::zig::Zig;
+
 /// What to stage, and where.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StageOptions {
@@ -16,6 +18,18 @@ pub struct StageOptions {
     pub release: bool,
     /// The script root; `app` in cargo's target directory by default.
     pub into: Option<PathBuf>,
+    /// Where the handler is to run.
+    pub destination: Destination,
+}
+
+/// Where a handler is to run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// On this machine, with its local settings if there are any.
+    #[default]
+    Here,
+    /// In Azure, as Linux on x86-64 with an old glibc, without local settings.
+    Azure(Zig),
 }
 
 /// A script root ready for a Functions host.
@@ -54,7 +68,8 @@ pub enum StageError {
     },
 }
 
-/// Builds the handler and puts it, `host.json`, the functions and (if there are any) local settings in the script root.
+/// Builds the handler and puts it, `host.json`, the functions and (if there are any, and it runs here) local settings in
+/// the script root.
 ///
 /// Several processes may stage into the same place at once, also while a handler is running there: every file
 /// arrives by a rename. Functions that the repository no longer has are removed.
@@ -71,7 +86,7 @@ pub fn stage(options: &StageOptions) -> Result<Stage, StageError> {
 /// # Errors
 /// As [`stage`].
 pub fn stage_from(repository: &Path, options: &StageOptions) -> Result<Stage, StageError> {
-    let executable = build(repository, options.release)?;
+    let executable = build(repository, options)?;
     let script_root = options.into.clone().unwrap_or_else(|| target_directory(&executable).join("app"));
     let handler = script_root.join("handler");
     place(&executable, &handler, link_or_copy)?;
@@ -87,7 +102,7 @@ pub fn stage_from(repository: &Path, options: &StageOptions) -> Result<Stage, St
         drop(std::fs::remove_dir(stale));
     }
     let local_settings = repository.join("local.settings.json");
-    match local_settings.is_file() {
+    match options.destination == Destination::Here && local_settings.is_file() {
         true => place(&local_settings, &script_root.join("local.settings.json"), copy)?,
         false => remove(&script_root.join("local.settings.json"))?,
     }
@@ -114,12 +129,19 @@ struct Target {
 }
 
 #[expect(clippy::disallowed_methods, reason = "cargo names itself to what it runs")]
-fn build(repository: &Path, release: bool) -> Result<PathBuf, StageError> {
+fn build(repository: &Path, options: &StageOptions) -> Result<PathBuf, StageError> {
     let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let mut command = Command::new(&cargo);
+    let mut command = match &options.destination {
+        Destination::Here => {
+            let mut command = Command::new(&cargo);
+            command.arg("build");
+            command
+        }
+        Destination::Azure(zig) => zig.cargo_build(&cargo, repository),
+    };
     command
-        .args(["build", "-p", "handler", "--bin", "handler", "--message-format=json-render-diagnostics"])
-        .args(release.then_some("--release"))
+        .args(["-p", "handler", "--bin", "handler", "--message-format=json-render-diagnostics"])
+        .args(options.release.then_some("--release"))
         .current_dir(repository)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());

@@ -14,7 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument, error_span};
 
 use crate::error::Error;
-use crate::http::BareClient;
+use crate::http::Clients;
 use crate::hub_event::Submitted;
 use crate::invocation;
 use crate::iot_hub::{IotHub, TwinAccess};
@@ -39,12 +39,7 @@ pub struct App {
 impl App {
     /// Builds the clients the settings ask for.
     #[must_use]
-    pub fn new(
-        settings: Settings,
-        http: reqwest::Client,
-        bare_http: BareClient,
-        tls: Arc<rustls::ClientConfig>,
-    ) -> Self {
+    pub fn new(settings: Settings, clients: Clients, tls: Arc<rustls::ClientConfig>) -> Self {
         let twins = TwinAccess {
             port: settings.twins.mqtt_port,
             tls,
@@ -52,13 +47,13 @@ impl App {
             rates: settings.twins.rates,
         };
         let iot_hub = IotHub::new(
-            http.clone(),
-            bare_http,
-            &settings.iot_hub_connection_string,
+            &clients,
+            &settings.iot_hub_access,
             settings.iot_hub_https_port,
             settings.iot_hub_registry_calls_per_minute,
             twins,
         );
+        let http = clients.http;
         let (base_url, api_key) = (&settings.tts_base_url, settings.tts_api_key.clone());
         let tts = match settings.tts_delivery {
             Delivery::Api => TheThingsStack::Api(Api::new(http, base_url, &settings.tts_identity_server_url, api_key)),

@@ -65,7 +65,7 @@ pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) 
     let kept = |source, error: &Error| item(partition_id.clone(), source, error, trace.clone());
     let queues = queues(delivery, refused, partition_id.as_deref(), kept);
     (tally.parked, tally.dead_lettered) = (queues.parked.len(), queues.dead_letter.len());
-    tracing::info!("{tally}");
+    tally.log();
     invocation::done(&tally.to_string(), &queues)
 }
 
@@ -126,7 +126,7 @@ pub(crate) fn receive_misconfigured(error: &Error, trace: Option<String>, envelo
     };
     let kept = |event| item(batch.partition_id.clone(), event, error, trace.clone());
     let parked: Vec<_> = batch.events.into_iter().filter(is_ours).filter_map(kept).collect();
-    tracing::error!("{} hub events parked: {error}", parked.len());
+    tracing::error!(parked = parked.len(), "{} hub events parked: {error}", parked.len());
     invocation::done("parked", &QueueOutputs { parked, ..QueueOutputs::default() })
 }
 

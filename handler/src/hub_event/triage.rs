@@ -40,6 +40,15 @@ pub(super) struct Tally {
     pub(super) ignored: BTreeMap<&'static str, usize>,
 }
 
+impl Tally {
+    /// A batch's one log line, with its counts as fields.
+    pub(super) fn log(&self) {
+        let Self { delivered, parked, dead_lettered, repeated, ref ignored } = *self;
+        let ignored: usize = ignored.values().sum();
+        tracing::info!(delivered, repeated, parked, dead_lettered, ignored, "{self}");
+    }
+}
+
 impl fmt::Display for Tally {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { delivered, parked, dead_lettered, repeated, ignored } = self;

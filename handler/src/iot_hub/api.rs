@@ -9,77 +9,57 @@ use hyper::{Method, Request, StatusCode};
 use reqwest::{Client, RequestBuilder, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
+use super::access::Side;
 use super::credential::Credential;
+use super::gate::TwinGate;
+use super::managed_identity::ManagedIdentity;
+use super::outcome::{Creation, Identity, Sent, TagsWritten};
 use super::refusal::Refusal;
-use super::{API_VERSION, ConnectionString, DeviceId, DeviceToCloudMessage};
+use super::{API_VERSION, Access, DeviceId, DeviceToCloudMessage};
 use crate::error::{Error, Peer, Retry};
-use crate::http::{BareClient, OUR_NAME, transport_failure, with_causes};
+use crate::http::{BareClient, Clients, OUR_NAME, transport_failure, with_causes};
 
 /// Room made for a message's headers; there may be more.
 const EXPECTED_HEADERS: usize = 20;
 
-/// What became of a device-to-cloud message.
-#[derive(Debug)]
-pub(super) enum Sent {
-    /// Durably accepted.
-    Accepted,
-    /// Status 401 or 404. The hub answers 401 both for a wrong token and for a device it does not know.
-    UnknownDevice(Refusal),
-}
-
-/// What became of a device identity to be created.
-#[derive(Debug)]
-pub(super) enum Creation {
-    /// It is new.
-    Created,
-    /// It was there already.
-    Exists,
-    /// The credential does not open the registry.
-    Unauthorized(Refusal),
-}
-
-/// A device identity as it stands.
-#[derive(Debug)]
-pub(super) enum Identity {
-    /// It may send.
-    Enabled,
-    /// An operator has switched it off.
-    Disabled,
-    /// There is none.
-    Missing,
-    /// The credential does not open the registry.
-    Unauthorized(Refusal),
-}
-
-/// What became of tags to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TagsWritten {
-    /// They are in the twin.
-    Done,
-    /// The twin is not the one they were meant for any more.
-    TwinChanged,
-    /// There is no such device.
-    NoDevice,
-}
-
-/// Requests to one hub, signed with one policy.
+/// Requests to one hub.
 #[derive(Debug)]
 pub(super) struct HubApi {
     http: Client,
     bare_http: BareClient,
     base_url: String,
+    access: Access,
+    /// The policy's, for the device side and, without a managed identity, for the service side.
     credential: Credential,
+    identity: Option<ManagedIdentity>,
+    twin_gate: TwinGate,
 }
 
 impl HubApi {
-    pub(super) fn new(http: Client, bare_http: BareClient, connection_string: &ConnectionString, port: u16) -> Self {
-        let base_url = format!("https://{}:{port}", connection_string.host_name);
-        Self { http, bare_http, base_url, credential: Credential::new(connection_string) }
+    pub(super) fn new(clients: &Clients, access: &Access, port: u16) -> Self {
+        let host_name = &access.policy.host_name;
+        let identity = access.client_id.as_deref();
+        Self {
+            http: clients.http.clone(),
+            bare_http: clients.bare.clone(),
+            base_url: format!("https://{host_name}:{port}"),
+            access: access.clone(),
+            credential: Credential::new(&access.policy),
+            identity: identity.map(|client_id| ManagedIdentity::new(clients.platform.clone(), client_id, host_name)),
+            twin_gate: TwinGate::default(),
+        }
     }
 
-    pub(super) fn policy_name(&self) -> &str {
-        self.credential.policy_name()
+    /// A refusal of our credential as a sentence that ends in what to do.
+    pub(super) fn refused(&self, side: Side, refusal: &Refusal) -> String {
+        self.access.refused(side, refusal)
+    }
+
+    /// How the managed identity last got its tokens, for `health`; `None` if there is none.
+    pub(super) fn identity_report(&self) -> Option<Value> {
+        self.identity.as_ref().map(ManagedIdentity::report)
     }
 
     /// Sends one message as its device. Only 204 means that the hub has it.
@@ -131,8 +111,10 @@ impl HubApi {
         match response.status().as_u16() {
             200 | 201 => Ok(Creation::Created),
             409 => Ok(Creation::Exists),
-            401 => Ok(Creation::Unauthorized(Refusal::read(response).await)),
-            _ => Err(Refusal::read(response).await.into_error()),
+            _ => match Refusal::read(response).await {
+                refusal if refusal.is_about_our_credential() => Ok(Creation::Unauthorized(refusal)),
+                refusal => Err(refusal.into_error()),
+            },
         }
     }
 
@@ -152,7 +134,7 @@ impl HubApi {
             },
             _ => match Refusal::read(response).await {
                 refusal if refusal.is_about_a_missing_device() => Ok(Identity::Missing),
-                refusal if refusal.status == 401 => Ok(Identity::Unauthorized(refusal)),
+                refusal if refusal.is_about_our_credential() => Ok(Identity::Unauthorized(refusal)),
                 refusal => Err(refusal.into_error()),
             },
         }
@@ -160,6 +142,7 @@ impl HubApi {
 
     /// The twin as the service side sees it, `None` if there is no such device.
     pub(super) async fn twin(&self, device_id: &DeviceId, timeout: Duration) -> Result<Option<Value>, Error> {
+        self.twin_gate.check()?;
         let request = self.http.get(self.url(&format!("/twins/{}", device_id.path_segment())));
         let response = self.answer(request, timeout).await?;
         match response.status().as_u16() {
@@ -169,7 +152,7 @@ impl HubApi {
             },
             _ => match Refusal::read(response).await {
                 refusal if refusal.is_about_a_missing_device() => Ok(None),
-                refusal => Err(refusal.into_error()),
+                refusal => Err(self.no_twin(refusal)),
             },
         }
     }
@@ -182,6 +165,7 @@ impl HubApi {
         etag: Option<&str>,
         timeout: Duration,
     ) -> Result<TagsWritten, Error> {
+        self.twin_gate.check()?;
         let mut request = self.http.patch(self.url(&format!("/twins/{}", device_id.path_segment())));
         if let Some(etag) = etag {
             request = request.header(IF_MATCH, format!("\"{}\"", etag.trim_matches('"')));
@@ -193,7 +177,7 @@ impl HubApi {
             412 => Ok(TagsWritten::TwinChanged),
             _ => match Refusal::read(response).await {
                 refusal if refusal.is_about_a_missing_device() => Ok(TagsWritten::NoDevice),
-                refusal => Err(refusal.into_error()),
+                refusal => Err(self.no_twin(refusal)),
             },
         }
     }
@@ -202,8 +186,25 @@ impl HubApi {
         format!("{}{path}?api-version={API_VERSION}", self.base_url)
     }
 
+    fn no_twin(&self, refusal: Refusal) -> Error {
+        match refusal.is_about_our_credential() {
+            true => self.twin_gate.close(self.refused(Side::Twins, &refusal)),
+            false => refusal.into_error(),
+        }
+    }
+
+    /// What authorizes a request to the service side.
+    pub(super) async fn authorize(&self, timeout: Duration) -> Result<HeaderValue, Error> {
+        match &self.identity {
+            Some(identity) => identity.authorization(timeout).await,
+            None => Ok(self.credential.authorization()),
+        }
+    }
+
     async fn answer(&self, request: RequestBuilder, timeout: Duration) -> Result<Response, Error> {
-        let request = request.header(AUTHORIZATION, self.credential.authorization()).timeout(timeout);
+        let deadline = Instant::now() + timeout;
+        let request = request.header(AUTHORIZATION, self.authorize(timeout).await?);
+        let request = request.timeout(deadline.saturating_duration_since(Instant::now()));
         request.send().await.map_err(|reason| unavailable(transport_failure(reason)))
     }
 }

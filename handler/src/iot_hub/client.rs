@@ -3,18 +3,18 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::Client;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::api::{HubApi, Sent};
+use super::api::HubApi;
 use super::gate::RegistryGate;
+use super::outcome::Sent;
 use super::reported::{TwinAccess, Twins};
 use super::standing::Standings;
-use super::{ConnectionString, DeviceId, DeviceToCloudMessage, TagsWritten};
+use super::{Access, DeviceId, DeviceToCloudMessage, TagsWritten};
 use crate::circuit::Circuit;
 use crate::error::{Error, Peer};
-use crate::http::BareClient;
+use crate::http::Clients;
 use crate::record::PeerRecord;
 
 /// Part of the time left that a single request may take, so that a connection gone silent leaves time for another.
@@ -43,19 +43,18 @@ pub struct IotHub {
 }
 
 impl IotHub {
-    /// A client for the hub the connection string names, at `port`, with a budget for the registry.
+    /// A client for a hub, at `port`, with a budget for the registry.
     #[must_use]
     pub fn new(
-        http: Client,
-        bare_http: BareClient,
-        connection_string: &ConnectionString,
+        clients: &Clients,
+        access: &Access,
         port: u16,
         registry_calls_per_minute: u32,
         twins: TwinAccess,
     ) -> Self {
         Self {
-            twins: Twins::new(connection_string, twins),
-            api: HubApi::new(http, bare_http, connection_string, port),
+            twins: Twins::new(&access.policy, twins),
+            api: HubApi::new(clients, access, port),
             gate: RegistryGate::new(registry_calls_per_minute),
             standings: Standings::new(),
             circuit: Circuit::new(Peer::IotHub),
@@ -69,7 +68,7 @@ impl IotHub {
     /// # Errors
     /// [`Error::Unavailable`] when another time may do.
     pub async fn twin(&self, device_id: &DeviceId, deadline: Instant) -> Result<Option<Value>, Error> {
-        self.circuit.call(async { self.api.twin(device_id, remaining(deadline)?.min(TWIN_TIMEOUT)).await }).await
+        self.recorded(async { self.api.twin(device_id, remaining(deadline)?.min(TWIN_TIMEOUT)).await }).await
     }
 
     /// Merges tags into the device's twin, if it still has this entity tag.
@@ -87,7 +86,22 @@ impl IotHub {
             let timeout = remaining(deadline)?.min(TWIN_TIMEOUT);
             self.api.write_tags(device_id, tags, etag, timeout).await
         };
-        self.circuit.call(write).await
+        self.recorded(write).await
+    }
+
+    async fn recorded<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let result = self.circuit.call(call).await;
+        match &result {
+            Ok(_) => self.record.succeeded(),
+            Err(error) => self.record.failed(&error.to_string()),
+        }
+        result
+    }
+
+    /// How the managed identity last got its tokens, for `health`; `None` if there is none.
+    #[must_use]
+    pub fn identity_report(&self) -> Option<Value> {
+        self.api.identity_report()
     }
 
     /// The circuit's state, for `health`.
@@ -101,12 +115,7 @@ impl IotHub {
     /// # Errors
     /// [`Error::Unavailable`] when another time may do, [`Error::Refused`] when none will.
     pub async fn send(&self, message: &DeviceToCloudMessage, deadline: Instant) -> Result<(), Error> {
-        let result = self.circuit.call(self.send_with_repetitions(message, deadline)).await;
-        match &result {
-            Ok(()) => self.record.succeeded(),
-            Err(error) => self.record.failed(&error.to_string()),
-        }
-        result
+        self.recorded(self.send_with_repetitions(message, deadline)).await
     }
 
     async fn send_with_repetitions(&self, message: &DeviceToCloudMessage, deadline: Instant) -> Result<(), Error> {

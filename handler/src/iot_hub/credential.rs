@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::HeaderValue;
 
-use super::ConnectionString;
+use super::Policy;
 use super::sas;
 use crate::secret::Secret;
 
@@ -31,18 +31,13 @@ struct Token {
 }
 
 impl Credential {
-    pub(super) fn new(connection_string: &ConnectionString) -> Self {
+    pub(super) fn new(policy: &Policy) -> Self {
         Self {
-            host_name: connection_string.host_name.clone(),
-            policy_name: connection_string.policy_name.clone(),
-            key: connection_string.key.clone(),
+            host_name: policy.host_name.clone(),
+            policy_name: policy.policy_name.clone(),
+            key: policy.key.clone(),
             token: Mutex::new(None),
         }
-    }
-
-    /// The policy's name, for messages about what it may not do.
-    pub(super) fn policy_name(&self) -> &str {
-        &self.policy_name
     }
 
     /// The same token as text, for a password.
@@ -84,7 +79,7 @@ mod tests {
     #[test]
     fn a_token_is_kept_until_a_quarter_of_an_hour_before_its_expiry() {
         let text = "HostName=hub;SharedAccessKeyName=p;SharedAccessKey=MDEyMzQ1Njc4OWFiY2RlZg==";
-        let credential = Credential::new(&ConnectionString::parse(text).unwrap());
+        let credential = Credential::new(&Policy::from_connection_string(text).unwrap());
         let at = |seconds| credential.authorization_at(Duration::from_secs(seconds));
         let first = at(1_000);
         assert!(first.to_str().unwrap().contains("&se=4600&skn=p"));

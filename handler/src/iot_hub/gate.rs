@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::DeviceId;
+use super::access::Side;
 use crate::error::{Error, Peer, Retry};
 
 /// How long the registry is left alone once our credential was refused.
@@ -26,13 +27,6 @@ struct State {
     closed: Option<Closed>,
     suspected: Option<(DeviceId, Instant)>,
     budget: Budget,
-}
-
-/// Which of the hub's APIs does not accept our credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Device,
-    Registry,
 }
 
 #[derive(Debug)]
@@ -137,6 +131,28 @@ impl RegistryGate {
     }
 }
 
+/// The way to the twins' service side: nobody while our credential is refused there.
+#[derive(Debug, Default)]
+pub(super) struct TwinGate(Mutex<Option<(Instant, String)>>);
+
+impl TwinGate {
+    /// The reason of the last refusal, while it is fresh.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((at, reason)) if at.elapsed() < CLOSED_FOR => {
+                Err(unavailable(reason.clone(), CLOSED_FOR - at.elapsed()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes the way for everybody.
+    pub(super) fn close(&self, reason: String) -> Error {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), reason.clone()));
+        unavailable(reason, CLOSED_FOR)
+    }
+}
+
 fn unavailable(what: String, wait: Duration) -> Error {
     Error::Unavailable { peer: Peer::IotHub, what, retry: Retry::After(wait) }
 }
@@ -162,6 +178,18 @@ mod tests {
         assert!(gate.enter(Instant::now()).await.is_err());
         tokio::time::advance(CLOSED_FOR).await;
         assert!(gate.enter(Instant::now()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn twins_are_left_alone_for_a_minute_with_the_same_reason() {
+        let gate = TwinGate::default();
+        assert!(gate.check().is_ok());
+        let reason = gate.close("role missing".to_owned()).to_string();
+        tokio::time::advance(CLOSED_FOR / 2).await;
+        let error = gate.check().unwrap_err();
+        assert_eq!((error.to_string(), error.retry()), (reason, Some(Retry::After(CLOSED_FOR / 2))));
+        tokio::time::advance(CLOSED_FOR / 2).await;
+        assert!(gate.check().is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,9 +2,9 @@
 
 use tokio::time::{Instant, sleep};
 
-use super::api::{Creation, Identity, Sent};
+use super::access::Side;
 use super::client::{FIRST_PAUSE, IotHub, SHORTEST_ATTEMPT, remaining};
-use super::gate::Side;
+use super::outcome::{Creation, Identity, Sent};
 use super::refusal::Refusal;
 use super::standing::REFUSED_FOR;
 use super::{DeviceId, DeviceToCloudMessage};
@@ -56,7 +56,7 @@ impl IotHub {
 
     /// Creates the device; whether it is new.
     async fn create(&self, device_id: &DeviceId, deadline: Instant) -> Result<bool, Error> {
-        self.gate.spend()?;
+        self.spend(deadline).await?;
         match self.api.create(device_id, remaining(deadline)?).await? {
             Creation::Created => {
                 tracing::info!(device_id = device_id.as_str(), "device created in IoT Hub");
@@ -65,6 +65,12 @@ impl IotHub {
             Creation::Exists => Ok(false),
             Creation::Unauthorized(refusal) => Err(self.credential_refused(Side::Registry, &refusal)),
         }
+    }
+
+    /// Accounts for one registry call, once it can be authorized.
+    async fn spend(&self, deadline: Instant) -> Result<(), Error> {
+        self.api.authorize(remaining(deadline)?).await?;
+        self.gate.spend()
     }
 
     async fn offer_again(&self, message: &DeviceToCloudMessage, deadline: Instant) -> Result<Sent, Error> {
@@ -106,7 +112,7 @@ impl IotHub {
                 false => hiccup("no time was left to look the device up", refusal),
             });
         };
-        self.gate.spend()?;
+        self.spend(deadline).await?;
         Ok(match self.api.identity(device_id, timeout).await? {
             Identity::Disabled => {
                 self.standings.note_disabled(device_id);
@@ -125,13 +131,7 @@ impl IotHub {
     }
 
     fn credential_refused(&self, side: Side, refusal: &Refusal) -> Error {
-        let policy_name = self.api.policy_name();
-        let reason = format!(
-            "it does not accept policy {policy_name:?} on its {side:?} side ({}); check the key in IOT_HUB_CONNECTION_STRING \
-             and that the policy has the rights RegistryRead, RegistryWrite, ServiceConnect and DeviceConnect",
-            refusal.describe()
-        );
-        self.gate.close(side, reason)
+        self.gate.close(side, self.api.refused(side, refusal))
     }
 }
 

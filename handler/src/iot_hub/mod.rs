@@ -1,27 +1,31 @@
 //! Azure IoT Hub, seen from here: the device-to-cloud messages it takes and the events it emits.
 
+mod access;
 mod api;
 mod client;
-mod connection_string;
 mod credential;
 mod device_id;
 pub mod event;
 mod gate;
 mod introduction;
 pub mod legal;
+mod managed_identity;
 pub mod message;
 mod mqtt;
+mod outcome;
+mod policy;
 mod refusal;
 mod reported;
 pub(crate) mod sas;
 mod standing;
 
-pub use api::TagsWritten;
+pub use access::Access;
 pub use client::IotHub;
-pub use connection_string::ConnectionString;
 pub use device_id::DeviceId;
 pub use message::DeviceToCloudMessage;
 pub use mqtt::Rates;
+pub use outcome::TagsWritten;
+pub use policy::{Policy, host_name_of, key_of};
 pub use reported::{Report, TwinAccess};
 
 /// Version of the device and service APIs, the newest documented one.

@@ -51,6 +51,13 @@ impl Refusal {
         self.status == 404 && self.code == "DeviceNotFound"
     }
 
+    /// Whether our credential is what the hub does not like, rather than the request. It answers 401 for keys, tokens and
+    /// missing roles, and 403 for an IP filter or local authentication switched off.
+    pub(super) fn is_about_our_credential(&self) -> bool {
+        let is_about_something_else = ["IotHubQuotaExceeded", "DeviceDisabled"].contains(&self.code.as_str());
+        self.status == 401 || (self.status == 403 && !is_about_something_else)
+    }
+
     /// The reason as one line for a person; the hub's tracking id is in it.
     pub(super) fn describe(&self) -> String {
         format!("status {} {} {}", self.status, self.code, self.message).trim_end().to_owned()
@@ -70,6 +77,28 @@ impl Refusal {
             (400..=499, _) => Error::Refused { peer: Peer::IotHub, what },
             // 5xx, and whatever the API does not document (a proxy's 200 or 302).
             _ => unavailable(Retry::Soon),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_the_hub_does_not_like_is_told_apart_from_everything_else() {
+        for (status, code, is_ours) in [
+            (401, "IotHubUnauthorizedAccess", true),
+            (401, "IotHubUnauthorized", true),
+            (403, "", true),
+            (403, "IotHubQuotaExceeded", false),
+            (403, "DeviceDisabled", false),
+            (404, "DeviceNotFound", false),
+            (429, "ThrottlingBacklogTimeout", false),
+            (500, "ServerError", false),
+        ] {
+            let refusal = Refusal { status, code: code.to_owned(), message: String::new(), retry_after: None };
+            assert_eq!(refusal.is_about_our_credential(), is_ours, "{status} {code}");
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::client::IotHub;
 use super::mqtt::{Checked, NotWritten, Pool, Rates};
-use super::{ConnectionString, DeviceId};
+use super::{DeviceId, Policy};
 use crate::circuit::Circuit;
 use crate::error::{Error, Peer};
 use crate::record::PeerRecord;
@@ -47,10 +47,10 @@ pub(super) struct Twins {
 }
 
 impl Twins {
-    pub(super) fn new(connection_string: &ConnectionString, settings: TwinAccess) -> Self {
+    pub(super) fn new(policy: &Policy, settings: TwinAccess) -> Self {
         let TwinAccess { port, tls, idle, rates } = settings;
         Self {
-            pool: Pool::new(connection_string, port, tls, idle, rates),
+            pool: Pool::new(policy, port, tls, idle, rates),
             circuit: Circuit::new(Peer::IotHub),
             record: PeerRecord::default(),
         }

@@ -50,6 +50,24 @@ fn the_samples_values_are_right() {
 }
 
 #[test]
+fn the_sample_filled_in_for_keyless_access_is_right_too() {
+    let sample = sample();
+    let settings = Settings::from_lookup(|name| {
+        let value = match name {
+            "IOT_HUB_CONNECTION_STRING" => "",
+            "IOT_HUB_HOST_NAME" => "my-hub.azure-devices.net",
+            "IOT_HUB_DEVICE_POLICY_KEY" => "c2FtcGxlLXNhbXBsZS1zYW1wbGU=",
+            "AZURE_CLIENT_ID" => "00000000-0000-0000-0000-000000000000",
+            "IDENTITY_ENDPOINT" => "http://127.0.0.1:41000/msi/token",
+            "IDENTITY_HEADER" => "sample",
+            _ => sample[name].as_str()?,
+        };
+        Some(value.to_owned())
+    });
+    assert!(settings.is_ok_and(|settings| settings.iot_hub_access.client_id.is_some()));
+}
+
+#[test]
 fn the_readme_describes_every_setting() {
     let readme = std::fs::read_to_string(repository().join("README.md")).expect("README.md is in the repository");
     let described = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name);

@@ -1,6 +1,6 @@
 //! Looking settings up by name and collecting what is wrong with them.
 
-use super::Problem;
+use super::{PLATFORM_NAMES, Problem};
 
 /// How Azure shows a Key Vault reference that it could not resolve: unchanged.
 const KEY_VAULT_REFERENCE: &str = "@Microsoft.KeyVault(";
@@ -46,13 +46,19 @@ impl<'a> Lookup<'a> {
 
     /// All problems, in the order of the names.
     pub fn problems(mut self) -> Vec<Problem> {
-        self.problems.sort_by_key(|problem| self.names.iter().position(|name| *name == problem.name));
+        let position = |problem: &Problem| self.names.iter().position(|name| *name == problem.name);
+        self.problems.sort_by_key(|problem| position(problem).unwrap_or(usize::MAX));
         self.problems
+    }
+
+    /// Whether a setting is there, right or wrong.
+    pub fn is_set(&self, name: &'static str) -> bool {
+        self.value(name).is_some()
     }
 
     /// The trimmed value. Empty counts as absent: that is how the portal and templates write "none".
     fn value(&self, name: &'static str) -> Option<String> {
-        debug_assert!(self.names.contains(&name), "{name} is not listed");
+        debug_assert!(self.names.contains(&name) || PLATFORM_NAMES.contains(&name), "{name} is not listed");
         (self.values)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
@@ -73,7 +79,8 @@ impl<'a> Lookup<'a> {
         parse(&value).map_err(|what| self.complain(name, what)).ok()
     }
 
-    fn complain(&mut self, name: &'static str, what: String) {
+    /// Notes a problem.
+    pub fn complain(&mut self, name: &'static str, what: String) {
         self.problems.push(Problem { name, what });
     }
 }

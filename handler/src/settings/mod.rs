@@ -1,7 +1,9 @@
 //! Settings: the environment, typed at the door, every problem found in one go.
 
+mod access;
 #[cfg(test)]
 mod agreement;
+mod device_ids;
 mod lookup;
 mod message_types;
 mod parsers;
@@ -23,17 +25,21 @@ pub use storage::{STORAGE_NAMES, StorageSettings};
 pub use twins::TwinSettings;
 
 use self::parsers::{
-    answer_within, api_key, application_id, delivery, log_level, on_device_deletion, port, registry_calls,
-    tts_base_url, webhook_secrets,
+    answer_within, api_key, delivery, log_level, on_device_deletion, port, registry_calls, tts_base_url,
+    webhook_secrets,
 };
-use crate::device_ids::{DeviceIdTemplate, DeviceIds};
+use crate::device_ids::DeviceIds;
 use crate::http::read_ca_file;
-use crate::iot_hub::ConnectionString;
+use crate::iot_hub::Access;
 use crate::secret::Secret;
 
 /// Every setting there is. README, the sample, and the deployment list exactly these.
-pub const NAMES: [&str; 24] = [
+pub const NAMES: [&str; 28] = [
     "IOT_HUB_CONNECTION_STRING",
+    "IOT_HUB_HOST_NAME",
+    "IOT_HUB_DEVICE_POLICY_NAME",
+    "IOT_HUB_DEVICE_POLICY_KEY",
+    "AZURE_CLIENT_ID",
     "IOT_HUB_HTTPS_PORT",
     "IOT_HUB_MQTT_PORT",
     "IOT_HUB_CA_FILE",
@@ -59,11 +65,15 @@ pub const NAMES: [&str; 24] = [
     "LOG_LEVEL",
 ];
 
+/// What Azure Functions itself sets for an app with a managed identity.
+pub const PLATFORM_NAMES: [&str; 2] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"];
+
 /// What the handler was told. A value that exists is usable.
 #[derive(Debug)]
 pub struct Settings {
-    /// `IOT_HUB_CONNECTION_STRING`: a policy with RegistryRead, RegistryWrite and DeviceConnect.
-    pub iot_hub_connection_string: ConnectionString,
+    /// `IOT_HUB_CONNECTION_STRING`: a policy with all rights; or, keyless, `IOT_HUB_HOST_NAME`,
+    /// `IOT_HUB_DEVICE_POLICY_NAME` and `IOT_HUB_DEVICE_POLICY_KEY`: a policy with DeviceConnect, and `AZURE_CLIENT_ID`.
+    pub iot_hub_access: Access,
     /// `IOT_HUB_HTTPS_PORT`: 443 but for stand-ins and private gateways.
     pub iot_hub_https_port: u16,
     /// `IOT_HUB_CA_FILE`: roots trusted beside the platform's.
@@ -168,14 +178,14 @@ impl Settings {
     /// All [`Problems`] at once.
     pub fn from_lookup(values: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
         let mut lookup = Lookup::new(&NAMES, &values);
-        let connection_string = lookup.required("IOT_HUB_CONNECTION_STRING", ConnectionString::parse);
+        let access = access::access(&mut lookup);
         let https_port = lookup.or_default("IOT_HUB_HTTPS_PORT", "443", port);
         let extra_roots = lookup.optional("IOT_HUB_CA_FILE", |path| read_ca_file(&PathBuf::from(path)));
         let twins = TwinSettings::from_lookup(&mut lookup);
         let registry_calls = lookup.or_default("IOT_HUB_REGISTRY_CALLS_PER_MINUTE", "100", registry_calls);
         let base_url = lookup.required("TTS_BASE_URL", tts_base_url);
         let identity_server_url = lookup.optional("TTS_IDENTITY_SERVER_URL", tts_base_url);
-        let device_ids = device_ids(&mut lookup);
+        let device_ids = device_ids::device_ids(&mut lookup);
         let api_key = lookup.required("TTS_API_KEY", api_key);
         let delivery = lookup.or_default("TTS_DELIVERY", "api", delivery);
         let on_device_deletion = lookup.or_default("TTS_ON_DEVICE_DELETION", "delete", on_device_deletion);
@@ -187,7 +197,7 @@ impl Settings {
         let settings = (|| {
             let base_url: Url = base_url?;
             Some(Self {
-                iot_hub_connection_string: connection_string?,
+                iot_hub_access: access?,
                 iot_hub_https_port: https_port?,
                 twins: twins?,
                 iot_hub_extra_roots: extra_roots.unwrap_or_default(),
@@ -207,21 +217,6 @@ impl Settings {
         let problems = lookup.problems();
         settings.filter(|_| problems.is_empty()).ok_or(Problems(problems))
     }
-}
-
-/// The three settings that tell what devices are called in IoT Hub.
-fn device_ids(lookup: &mut Lookup<'_>) -> Option<DeviceIds> {
-    let template = lookup.or_default("IOT_HUB_DEVICE_ID_TEMPLATE", "{device_id}", DeviceIdTemplate::parse);
-    let application = lookup.required("TTS_APPLICATION_ID", application_id);
-    let further = lookup.optional("TTS_FURTHER_APPLICATION_IDS", |text| {
-        let ids = text.split(',').map(|id| application_id(id.trim())).collect::<Result<Vec<_>, _>>()?;
-        // What a template without the application could not tell apart shows here, where it can be mended.
-        match &template {
-            Some(template) => DeviceIds::new(template.clone(), String::new(), ids.clone()).map(|_| ids),
-            None => Ok(ids),
-        }
-    });
-    DeviceIds::new(template?, application?, further.unwrap_or_default()).ok()
 }
 
 /// `LOG_LEVEL`, needed before the other settings so that their problems can be logged; `info` where it is wrong.

@@ -24,6 +24,33 @@ pub(super) fn port(text: &str) -> Result<u16, String> {
     }
 }
 
+pub(super) fn policy_name(text: &str) -> Result<String, String> {
+    let is_name = text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    is_name.then(|| text.to_owned()).ok_or_else(|| {
+        format!("found {}, expected the name of a shared access policy, such as device-connect", shown(text))
+    })
+}
+
+/// The client id of a managed identity.
+pub(super) fn client_id(text: &str) -> Result<String, String> {
+    let groups: Vec<_> = text.split('-').collect();
+    let is_hex = text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    if is_hex && groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    // A secret of the same application is pasted here easily.
+    Err("found something that is not a client id, expected the managed identity's, five groups of hex digits such as \
+         00000000-0000-0000-0000-000000000000"
+        .to_owned())
+}
+
+pub(super) fn identity_endpoint(text: &str) -> Result<(), String> {
+    let is_http = Url::parse(text).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    is_http.then_some(()).ok_or_else(|| {
+        format!("found {}, expected the URL that Azure Functions sets; do not set it by hand", shown(text))
+    })
+}
+
 pub(super) fn registry_calls(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(calls) if calls > 0 => Ok(calls),

@@ -32,7 +32,7 @@ fn with(name: &'static str, value: &str) -> Result<Settings, Problems> {
 #[test]
 fn the_smallest_environment_is_enough_and_the_rest_has_defaults() {
     let settings = read(&smallest()).unwrap();
-    assert_eq!(settings.iot_hub_connection_string.host_name, "hub.azure-devices.net");
+    assert_eq!(settings.iot_hub_access.policy.host_name, "hub.azure-devices.net");
     assert_eq!(settings.iot_hub_https_port, 443);
     assert_eq!(settings.webhook_message_types, MessageTypes::All);
     assert_eq!(settings.webhook_answer_within, Duration::from_secs(4));

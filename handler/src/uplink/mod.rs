@@ -82,6 +82,9 @@ async fn deliver(app: &App, trace: Option<String>, envelope: Bytes, deadline: In
     if message.is_none() && reported.is_none() {
         return Ok(Outcome::Filtered { message_type });
     }
+    if let Some((fate, desired_version)) = reported.as_ref().and_then(Reported::fate) {
+        tracing::info!(device_id = device_id.as_str(), fate, desired_version, "news of a downlink");
+    }
     let (sent, written) = hand_over(app, &device_id, message.as_ref(), reported.as_ref(), deadline).await;
     let message_id = message.as_ref().map(|message| message.message_id.clone());
     let mut kept_parts = KeptParts { device_id, queues: QueueOutputs::default(), failure: None };
@@ -137,15 +140,16 @@ impl KeptParts {
     /// knows.
     fn add(&mut self, kept: Result<QueueOutputs, TooLarge>, error: Error) -> Result<(), Error> {
         let device_id = self.device_id.as_str();
-        error.log(Some(device_id));
         match kept {
             Ok(kept) => {
+                error.log_kept(Some(device_id), Some(kept.parked.len()), Some(kept.dead_letter.len()));
                 self.queues.parked.extend(kept.parked);
                 self.queues.dead_letter.extend(kept.dead_letter);
                 self.failure.get_or_insert(error);
                 Ok(())
             }
             Err(too_large) => {
+                error.log(Some(device_id));
                 tracing::error!(device_id, "the message cannot be kept either: {too_large}");
                 Err(error)
             }

@@ -19,6 +19,7 @@ pub(super) struct Launch {
     pub working_directory: PathBuf,
     pub script_root: PathBuf,
     pub settings: BTreeMap<String, String>,
+    pub platform: BTreeMap<String, String>,
     pub initialization_timeout: Duration,
     /// After so many restarts the next error ends the host.
     pub restart_limit: usize,
@@ -34,13 +35,14 @@ impl Launch {
             working_directory: host_json.working_directory.clone(),
             script_root: options.script_root.clone(),
             settings: options.settings.clone(),
+            platform: options.platform.clone(),
             initialization_timeout: host_json.initialization_timeout,
             restart_limit: options.restart_limit,
             port: free_port()?,
         })
     }
 
-    /// The five documented variables, the app settings, and three of ours.
+    /// The five documented variables, the app settings, the platform's variables, and three of ours.
     #[expect(clippy::disallowed_methods, reason = "the child inherits three variables and nothing else")]
     pub(super) fn command(&self) -> Command {
         let inherited = ["PATH", "HOME", "TMPDIR"];
@@ -53,6 +55,7 @@ impl Launch {
             .env_clear()
             .envs(inherited)
             .envs(&self.settings)
+            .envs(&self.platform)
             .env("FUNCTIONS_CUSTOMHANDLER_PORT", &port)
             .env("FUNCTIONS_HTTPWORKER_PORT", &port)
             .env("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", &id)

@@ -23,6 +23,8 @@ pub struct Options {
     pub http_port: u16,
     /// App settings: the handler's environment, and `%NAME%` in `function.json` and `host.json`.
     pub settings: BTreeMap<String, String>,
+    /// What the platform itself tells the handler, such as where an app with a managed identity gets its tokens.
+    pub platform: BTreeMap<String, String>,
     /// Event Hubs by the `connection` of the triggers that read them.
     pub event_hubs: BTreeMap<String, Arc<EventHub>>,
     /// Storage accounts by the `connection` of queue triggers and outputs; those of an earlier host let this one go on.
@@ -50,6 +52,7 @@ impl Options {
             script_root,
             http_port: 0,
             settings: BTreeMap::new(),
+            platform: BTreeMap::new(),
             event_hubs: BTreeMap::new(),
             queues: BTreeMap::from([(DEFAULT_ACCOUNT.to_owned(), Queues::in_memory())]),
             checkpoints: Checkpoints::default(),

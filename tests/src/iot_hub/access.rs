@@ -1,31 +1,41 @@
 //! Who may do what: tokens checked against policies and device keys. Every refusal looks the same from outside.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::HubError;
 use super::identity::Identity;
 use super::policy::{Policy, Right};
+use super::role::{Action, Role};
 use super::sas::{HostNames, Scope, Token};
+use crate::entra::{Directory, IOT_HUB_AUDIENCE};
 
 /// The hub's names and policies.
 #[derive(Debug)]
 pub(crate) struct Access {
     hosts: HostNames,
     policies: Mutex<Vec<Policy>>,
+    directory: Option<Arc<Directory>>,
+    /// Principals and what they may do.
+    roles: Mutex<Vec<(String, Role)>>,
 }
 
 /// A request for access: the token as sent, and the path it is used on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Claim<'a> {
     pub(crate) token: Option<&'a str>,
+    pub(crate) method: &'a str,
     pub(crate) path: &'a [String],
     /// Unix seconds.
     pub(crate) now: i64,
 }
 
 impl Access {
-    pub(crate) fn new(hosts: Vec<String>, policies: Vec<Policy>) -> Self {
-        Self { hosts: HostNames(hosts), policies: Mutex::new(policies) }
+    pub(crate) fn new(hosts: Vec<String>, policies: Vec<Policy>, directory: Option<Arc<Directory>>) -> Self {
+        Self { hosts: HostNames(hosts), policies: Mutex::new(policies), directory, roles: Mutex::default() }
+    }
+
+    pub(crate) fn roles(&self) -> MutexGuard<'_, Vec<(String, Role)>> {
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn policies(&self) -> MutexGuard<'_, Vec<Policy>> {
@@ -37,11 +47,21 @@ impl Access {
         self.hosts.contains(name)
     }
 
-    /// The service's side: a policy with the right.
-    pub(crate) fn check_service(&self, claim: Claim<'_>, right: Right) -> Result<(), HubError> {
+    /// The service's side: a principal with a role, or a policy with the right.
+    pub(crate) fn check_service(&self, claim: Claim<'_>, action: Action) -> Result<(), HubError> {
+        if let Some(token) = claim.token.and_then(|token| token.strip_prefix("Bearer ")) {
+            return self.check_principal(claim, token, action);
+        }
         let (token, _) = self.valid_token(claim)?;
         let policy = token.policy.as_deref().ok_or(HubError::unauthorized("no policy named"))?;
-        self.check_policy(&token, policy, right)
+        self.check_policy(&token, policy, action.right())
+    }
+
+    fn check_principal(&self, claim: Claim<'_>, token: &str, action: Action) -> Result<(), HubError> {
+        let directory = self.directory.as_ref().ok_or(HubError::unauthorized("a hub of no directory"))?;
+        let principal = directory.principal_of(token, IOT_HUB_AUDIENCE, claim.now).map_err(HubError::unauthorized)?;
+        let is_allowed = self.roles().iter().any(|(own, role)| *own == principal && role.allows(action));
+        if is_allowed { Ok(()) } else { Err(HubError::no_permission(&principal, claim.method, claim.path)) }
     }
 
     /// A device's side: a policy that may connect as any device, or the device's own key. An unknown or disabled
@@ -118,7 +138,7 @@ mod tests {
         for policy in &mut policies {
             KEY.clone_into(&mut policy.primary_key);
         }
-        Access::new(vec!["EMUHUB.azure-devices.net".to_owned()], policies)
+        Access::new(vec!["EMUHUB.azure-devices.net".to_owned()], policies, None)
     }
 
     fn identity(primary: &str, secondary: &str, status: &str) -> Identity {
@@ -133,7 +153,7 @@ mod tests {
 
     fn device(token: &str, id: &str, identity: Option<&Identity>, now: i64) -> Result<&'static str, &'static str> {
         let path = path(&format!("devices/{id}/messages/events"));
-        let claim = Claim { token: Some(token), path: &path, now };
+        let claim = Claim { token: Some(token), method: "POST", path: &path, now };
         access().check_device(claim, id, identity).map_err(|error| error.hint.unwrap())
     }
 
@@ -191,20 +211,22 @@ mod tests {
         let path = path("twins/dev1");
         for (policy, rights) in table {
             let token = format!("{B2}&skn={policy}");
-            let claim = Claim { token: Some(&token), path: &path, now: 0 };
-            for right in [RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect] {
-                let allowed = access().check_service(claim, right).is_ok();
-                assert_eq!(allowed, rights.contains(&right), "{policy} {right:?}");
+            let claim = Claim { token: Some(&token), method: "GET", path: &path, now: 0 };
+            for action in [Action::ReadDevices, Action::DeleteDevices, Action::WriteTwins] {
+                let allowed = access().check_service(claim, action).is_ok();
+                assert_eq!(allowed, rights.contains(&action.right()), "{policy} {action:?}");
             }
+            let device = device(&token, ID, Some(&identity(OTHER_KEY, OTHER_KEY, "enabled")), 0);
+            assert_eq!(device.is_ok(), rights.contains(&DeviceConnect), "{policy}");
         }
     }
 
     #[test]
     fn a_device_key_is_no_key_to_the_service_api() {
         let path = path(&format!("devices/{ID}"));
-        let claim = Claim { token: Some(A1), path: &path, now: 0 };
-        assert_eq!(access().check_service(claim, Right::RegistryRead).unwrap_err().hint, Some("no policy named"));
+        let claim = Claim { token: Some(A1), method: "GET", path: &path, now: 0 };
+        assert_eq!(access().check_service(claim, Action::ReadDevices).unwrap_err().hint, Some("no policy named"));
         let claim = Claim { token: None, ..claim };
-        assert_eq!(access().check_service(claim, Right::RegistryRead).unwrap_err().hint, Some("no token"));
+        assert_eq!(access().check_service(claim, Action::ReadDevices).unwrap_err().hint, Some("no token"));
     }
 }

@@ -8,7 +8,7 @@ use super::cloud_to_device::{CloudToDeviceMessage, Delivery, Settled, Settlement
 use super::error::HubError;
 use super::http::{Call, Reply};
 use super::hub::Hub;
-use super::policy::Right;
+use super::role::Action;
 use super::{IotHub, clock, device_api};
 
 /// Longest and usual time a device may hold a message.
@@ -57,7 +57,7 @@ pub(crate) fn settle(
 
 /// `DELETE /devices/{id}/commands`, the service's side: takes everything back.
 pub(crate) fn purge(hub: &Hub, call: &Call, device_id: &str) -> Result<Reply, HubError> {
-    hub.access.check_service(call.claim(), Right::ServiceConnect)?;
+    hub.access.check_service(call.claim(), Action::PurgeCommands)?;
     if call.method != Method::DELETE {
         return Ok(Reply::empty(405));
     }

@@ -17,6 +17,8 @@ pub enum ErrorCode {
     IotHubFormatError,
     /// Bad, expired or too narrow token; also an unknown or disabled device.
     IotHubUnauthorizedAccess,
+    /// No role of the principal allows it.
+    IotHubUnauthorized,
     /// The daily quota is used up.
     IotHubQuotaExceeded,
     /// 50 cloud-to-device messages wait already.
@@ -66,11 +68,12 @@ impl ErrorCode {
         own.map_or(u32::from(status) * 1000, Self::number)
     }
 
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::InvalidProtocolVersion,
         Self::ArgumentInvalid,
         Self::IotHubFormatError,
         Self::IotHubUnauthorizedAccess,
+        Self::IotHubUnauthorized,
         Self::IotHubQuotaExceeded,
         Self::DeviceNotFound,
         Self::DeviceAlreadyExists,
@@ -88,6 +91,7 @@ impl ErrorCode {
             Self::ArgumentInvalid => ("ArgumentInvalid", 400_004),
             Self::IotHubFormatError => ("IotHubFormatError", 400_006),
             Self::IotHubUnauthorizedAccess => ("IotHubUnauthorizedAccess", 401_002),
+            Self::IotHubUnauthorized => ("IotHubUnauthorized", 401_003),
             Self::IotHubQuotaExceeded => ("IotHubQuotaExceeded", 403_002),
             Self::DeviceMaximumQueueDepthExceeded => ("DeviceMaximumQueueDepthExceeded", 403_004),
             Self::DeviceNotFound => ("DeviceNotFound", 404_001),
@@ -131,6 +135,15 @@ impl HubError {
     /// The hub never says why; `hint` stays here.
     pub(crate) fn unauthorized(hint: &'static str) -> Self {
         Self { hint: Some(hint), ..Self::new(ErrorCode::IotHubUnauthorizedAccess, "Unauthorized") }
+    }
+
+    /// As captured from a live hub.
+    pub(crate) fn no_permission(principal: &str, method: &str, path: &[String]) -> Self {
+        let message = format!(
+            "Principal {principal} is not authorized for {method} on /{} due to no assigned permissions",
+            path.join("/")
+        );
+        Self { hint: Some("no role allows it"), ..Self::new(ErrorCode::IotHubUnauthorized, message) }
     }
 
     pub(crate) fn device_not_found(device_id: &str) -> Self {

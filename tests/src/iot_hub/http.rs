@@ -33,7 +33,8 @@ impl Call {
     }
 
     pub(crate) fn claim(&self) -> Claim<'_> {
-        Claim { token: self.header("authorization"), path: &self.path, now: clock::now().unix_timestamp() }
+        let token = self.header("authorization");
+        Claim { token, method: self.method.as_str(), path: &self.path, now: clock::now().unix_timestamp() }
     }
 
     pub(crate) fn precondition(&self) -> Precondition {

@@ -24,6 +24,7 @@ mod provisioning_api;
 pub mod query;
 mod registry;
 mod request_log;
+mod role;
 mod router;
 pub mod sas;
 mod section;
@@ -51,6 +52,7 @@ pub use options::{Options, StartError};
 pub use policy::{Policy, Right};
 pub use provisioning::EnrollmentGroup;
 pub use request_log::Request;
+pub use role::Role;
 pub use router::{Route, Source};
 
 use access::Access;
@@ -80,7 +82,9 @@ impl IotHub {
     /// # Errors
     /// When the port is taken, the certificate cannot be made or a route's condition cannot be read.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { host_name, mut host_aliases, https_port, policies, routes, event_hub, authority, .. } = options;
+        let Options {
+            host_name, mut host_aliases, https_port, policies, directory, routes, event_hub, authority, ..
+        } = options;
         let router =
             Router::new(&routes, event_hub).map_err(|(route, source)| StartError::Condition { route, source })?;
         let tls = authority.server_config()?;
@@ -91,7 +95,7 @@ impl IotHub {
         let watch =
             Watch { observer: options.observer, history: options.history, mqtt_throttle: options.mqtt_throttle };
         let provisioning = Provisioning::new(options.id_scope, host_name.clone(), options.enrollment_groups);
-        let access = Access::new(host_aliases, policies);
+        let access = Access::new(host_aliases, policies, directory);
         let hub = Arc::new(Hub::new(&host_name, access, provisioning, router, watch));
         let mqtt = mqtt::Endpoint::start(options.mqtt_port, &tls, &hub).await?;
         let server = Running::default();
@@ -122,21 +126,6 @@ impl IotHub {
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.0.ca_pem
-    }
-
-    /// A hub connection string with the policy's primary key; an unknown policy gets a key that opens nothing.
-    #[must_use]
-    pub fn connection_string(&self, policy: &str) -> String {
-        let policies = self.0.hub.access.policies();
-        let own = policies.iter().find(|own| own.name == policy);
-        let key = own.map_or_else(policy::random_key, |own| own.primary_key.clone());
-        format!("HostName={};SharedAccessKeyName={policy};SharedAccessKey={key}", self.0.host_name)
-    }
-
-    /// Gives a policy two new keys; tokens made with the old ones are refused from now on.
-    pub fn rotate_policy_key(&self, policy: &str) {
-        let mut policies = self.0.hub.access.policies();
-        policies.iter_mut().filter(|own| own.name == policy).for_each(Policy::rotate);
     }
 
     /// What devices sent and the hub accepted, oldest first; none while somebody observes the hub.

@@ -9,6 +9,7 @@ use super::policy::Policy;
 use super::provisioning::EnrollmentGroup;
 use super::query;
 use super::router::Route;
+use crate::entra::Directory;
 use crate::event_hub::EventHub;
 use crate::tls::{CertificateAuthority, TlsError};
 
@@ -27,6 +28,8 @@ pub struct Options {
     pub mqtt_throttle: MqttThrottle,
     /// Shared access policies.
     pub policies: Vec<Policy>,
+    /// Whose tokens open the service's side to principals with a role; without one, policies alone do.
+    pub directory: Option<Arc<Directory>>,
     /// What the provisioning service beside the hub is called by.
     pub id_scope: String,
     /// Whose keys let devices register there.
@@ -56,6 +59,7 @@ impl Options {
             mqtt_port: 0,
             mqtt_throttle: MqttThrottle::default(),
             policies: Policy::built_in(),
+            directory: None,
             id_scope: "0ne00000000".to_owned(),
             enrollment_groups: vec![EnrollmentGroup::new("devices")],
             routes: vec![Route::lifecycle(), Route::twin_changes()],

@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::IotHub;
+
 /// What a policy may allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
@@ -52,6 +54,29 @@ impl Policy {
     pub(crate) fn rotate(&mut self) {
         self.primary_key = random_key();
         self.secondary_key = random_key();
+    }
+}
+
+impl IotHub {
+    /// A hub connection string with the policy's primary key; an unknown policy gets a key that opens nothing.
+    #[must_use]
+    pub fn connection_string(&self, policy: &str) -> String {
+        let key = self.policy_key(policy);
+        format!("HostName={};SharedAccessKeyName={policy};SharedAccessKey={key}", self.0.host_name)
+    }
+
+    /// The policy's primary key; an unknown policy gets one that opens nothing.
+    #[must_use]
+    pub fn policy_key(&self, policy: &str) -> String {
+        let policies = self.0.hub.access.policies();
+        let own = policies.iter().find(|own| own.name == policy);
+        own.map_or_else(random_key, |own| own.primary_key.clone())
+    }
+
+    /// Gives a policy two new keys; tokens made with the old ones are refused from now on.
+    pub fn rotate_policy_key(&self, policy: &str) {
+        let mut policies = self.0.hub.access.policies();
+        policies.iter_mut().filter(|own| own.name == policy).for_each(Policy::rotate);
     }
 }
 

@@ -227,7 +227,7 @@ mod tests {
         let group = EnrollmentGroup { primary_key: KEY.to_owned(), ..EnrollmentGroup::new("plant") };
         let groups = vec![EnrollmentGroup::new("other"), group];
         let provisioning = Provisioning::new("0ne00ABCDEF".to_owned(), "localhost".to_owned(), groups);
-        let group = provisioning.authorize(scope, id, Claim { token, path: &[], now });
+        let group = provisioning.authorize(scope, id, Claim { token, method: "PUT", path: &[], now });
         group.map(|group| group.id.clone()).map_err(|refusal| refusal.code)
     }
 

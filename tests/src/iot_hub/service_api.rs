@@ -7,8 +7,8 @@ use super::bulk;
 use super::error::HubError;
 use super::http::{Call, Reply};
 use super::hub::Hub;
-use super::policy::Right;
 use super::registry::{Device, MOST_DEVICES};
+use super::role::Action;
 use super::twin_query::TwinQuery;
 
 /// `GET /devices?top=` (deprecated, and still there) and the bulk `POST /devices`.
@@ -16,7 +16,7 @@ pub(crate) fn devices(hub: &Hub, call: &Call) -> Result<Reply, HubError> {
     match call.method {
         Method::GET => list(hub, call),
         Method::POST => {
-            hub.access.check_service(call.claim(), Right::RegistryWrite)?;
+            hub.access.check_service(call.claim(), Action::WriteDevices)?;
             let result = bulk::carry_out(hub, &call.body)?;
             let status = if result["isSuccessful"] == true { 200 } else { 400 };
             Ok(Reply::json(result).with_status(status))
@@ -26,7 +26,7 @@ pub(crate) fn devices(hub: &Hub, call: &Call) -> Result<Reply, HubError> {
 }
 
 fn list(hub: &Hub, call: &Call) -> Result<Reply, HubError> {
-    hub.access.check_service(call.claim(), Right::RegistryRead)?;
+    hub.access.check_service(call.claim(), Action::ReadDevices)?;
     let top = match call.parameter("top") {
         Some(text) => text.parse().map_err(|_| HubError::argument(format!("top: '{text}' is not a number")))?,
         None => MOST_DEVICES,
@@ -36,8 +36,12 @@ fn list(hub: &Hub, call: &Call) -> Result<Reply, HubError> {
 
 /// `GET`, `PUT` and `DELETE /devices/{id}`.
 pub(crate) fn device(hub: &Hub, call: &Call, device_id: &str) -> Result<Reply, HubError> {
-    let right = if call.method == Method::GET { Right::RegistryRead } else { Right::RegistryWrite };
-    hub.access.check_service(call.claim(), right)?;
+    let action = match call.method {
+        Method::GET => Action::ReadDevices,
+        Method::DELETE => Action::DeleteDevices,
+        _ => Action::WriteDevices,
+    };
+    hub.access.check_service(call.claim(), action)?;
     match call.method {
         Method::GET => hub.device(device_id).map(Reply::entity),
         Method::PUT => hub.put_device(device_id, &call.json()?, &call.precondition()).map(Reply::entity),
@@ -48,7 +52,8 @@ pub(crate) fn device(hub: &Hub, call: &Call, device_id: &str) -> Result<Reply, H
 
 /// `GET`, `PATCH` and `PUT /twins/{id}`. Registry rights do not help here, as live.
 pub(crate) fn twin(hub: &Hub, call: &Call, device_id: &str) -> Result<Reply, HubError> {
-    hub.access.check_service(call.claim(), Right::ServiceConnect)?;
+    let action = if call.method == Method::GET { Action::ReadTwins } else { Action::WriteTwins };
+    hub.access.check_service(call.claim(), action)?;
     match call.method {
         Method::GET => {
             if let Some(observer) = &hub.observer {
@@ -65,7 +70,7 @@ pub(crate) fn twin(hub: &Hub, call: &Call, device_id: &str) -> Result<Reply, Hub
 
 /// `POST /devices/query`: twins, page by page.
 pub(crate) fn query(hub: &Hub, call: &Call) -> Result<Reply, HubError> {
-    hub.access.check_service(call.claim(), Right::ServiceConnect)?;
+    hub.access.check_service(call.claim(), Action::ReadTwins)?;
     let body = call.json()?;
     let text = body.get("query").and_then(Value::as_str).ok_or_else(|| HubError::argument("query is missing"))?;
     let query = TwinQuery::parse(text)?;
@@ -86,7 +91,7 @@ pub(crate) fn query(hub: &Hub, call: &Call) -> Result<Reply, HubError> {
 pub(crate) fn statistics(hub: &Hub, call: &Call, kind: &str) -> Result<Reply, HubError> {
     match kind {
         "devices" => {
-            hub.access.check_service(call.claim(), Right::RegistryRead)?;
+            hub.access.check_service(call.claim(), Action::ReadDevices)?;
             let registry = hub.registry();
             let (all, enabled) =
                 (registry.devices().count(), registry.devices().filter(|device| device.identity.enabled).count());
@@ -96,7 +101,7 @@ pub(crate) fn statistics(hub: &Hub, call: &Call, kind: &str) -> Result<Reply, Hu
             Ok(Reply::json(counts))
         }
         "service" => {
-            hub.access.check_service(call.claim(), Right::ServiceConnect)?;
+            hub.access.check_service(call.claim(), Action::ReadServiceStatistics)?;
             Ok(Reply::json(json!({ "connectedDeviceCount": hub.mqtt.sessions.connections().open })))
         }
         _ => Ok(Reply::empty(404)),

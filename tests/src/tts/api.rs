@@ -1,6 +1,7 @@
 //! The list of routes below `/api/v3`.
 
 use hyper::Method;
+use hyper::header::HOST;
 use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use super::registry::{Key, body, identity, mask, not_found, upsert};
 use super::rejection::{Code, Rejection};
 use super::route::{Route, Server, Target};
 use super::state::State;
-use super::{SubmittedEvent, downlinks, packages};
+use super::{SubmittedEvent, downlinks, packages, simulate};
 
 /// What a request has done.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub(super) fn answer(state: &State, parts: &Parts, body: &[u8]) -> Result<Accept
         Target::Downlinks(application_id, device_id) => call(application_id)?.queue(device_id),
         Target::Push(application_id, device_id) => call(application_id)?.schedule(device_id, false),
         Target::Replace(application_id, device_id) => call(application_id)?.schedule(device_id, true),
+        Target::Simulate(application_id, device_id) => call(application_id)?.simulate(device_id),
+        Target::Webhook(application_id, webhook_id) => call(application_id)?.webhook(webhook_id),
         Target::Events(_) if !state.options.package_enabled => Err(Rejection::no_route()),
         Target::Events(application_id) => {
             require(&Method::POST, parts)?;
@@ -181,6 +184,40 @@ impl Call<'_> {
         let key = self.key(device_id)?;
         self.require(&[Right::TrafficRead])?;
         downlinks::list(&self.state.registry.borrow(), &key).map(only)
+    }
+
+    fn simulate(&self, device_id: &str) -> Result<Accepted, Rejection> {
+        require(&Method::POST, self.parts)?;
+        let (key, request) = (self.key(device_id)?, body::parse(self.body)?);
+        self.require(&[Right::TrafficUpWrite])?;
+        let message = simulate::message(&self.state.registry.borrow(), &key, &request)?;
+        let host = self.parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let public_address = format!("http://{host}/api/v3");
+        // The answer does not wait for the webhooks, and does not tell whether they took the message.
+        tokio::spawn(self.state.webhooks.clone().send(self.state.client.clone(), public_address, message));
+        Ok(only(json!({})))
+    }
+
+    fn webhook(&self, webhook_id: &str) -> Result<Accepted, Rejection> {
+        body::require_id("ids.webhook_id", webhook_id)?;
+        let key = (self.application_id.to_owned(), webhook_id.to_owned());
+        let webhooks = &self.state.webhooks;
+        match self.parts.method {
+            Method::GET => {
+                self.require(&[Right::TrafficRead])?;
+                webhooks.get(&key, &mask::in_query(self.parts.uri.query())).map(only)
+            }
+            Method::PUT => {
+                let request = body::parse(self.body)?;
+                self.require(&[Right::SettingsBasic, Right::TrafficRead, Right::TrafficDownWrite])?;
+                webhooks.set(&key, &request).map(only)
+            }
+            Method::DELETE => {
+                self.require(&[Right::SettingsBasic])?;
+                webhooks.delete(&key).map(only)
+            }
+            _ => Err(not_allowed()),
+        }
     }
 
     fn schedule(&self, device_id: &str, is_replace: bool) -> Result<Accepted, Rejection> {

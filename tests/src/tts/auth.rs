@@ -27,6 +27,8 @@ pub(super) enum Right {
     DevicesWriteKeys,
     TrafficRead,
     TrafficDownWrite,
+    TrafficUpWrite,
+    SettingsBasic,
 }
 
 impl Right {
@@ -39,6 +41,8 @@ impl Right {
             Self::DevicesWriteKeys => "RIGHT_APPLICATION_DEVICES_WRITE_KEYS",
             Self::TrafficRead => "RIGHT_APPLICATION_TRAFFIC_READ",
             Self::TrafficDownWrite => "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE",
+            Self::TrafficUpWrite => "RIGHT_APPLICATION_TRAFFIC_UP_WRITE",
+            Self::SettingsBasic => "RIGHT_APPLICATION_SETTINGS_BASIC",
         }
     }
 }

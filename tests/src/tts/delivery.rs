@@ -4,10 +4,12 @@ use std::error::Error;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url, redirect};
+use serde_json::Value;
 
 use super::ids::EndDeviceIds;
 use super::url_template;
 use super::webhook::{Delivery, Format, Webhook};
+use super::{field_mask, protobuf};
 
 const USER_AGENT: &str = "TheThingsStack/3.36.0 (linux/amd64)";
 /// Headers the sender's transport writes itself, whatever a webhook says.
@@ -17,6 +19,16 @@ const TRANSPORT: [&str; 4] = ["host", "content-length", "transfer-encoding", "tr
 /// 308 repeat it.
 pub(super) fn client() -> reqwest::Result<Client> {
     Client::builder().no_proxy().redirect(redirect::Policy::limited(10)).build()
+}
+
+/// A message as the webhook wants it: masked and encoded.
+pub(super) fn body(webhook: &Webhook, message: &Value) -> Vec<u8> {
+    let masked = webhook.field_mask.as_ref().map(|paths| field_mask::apply(message, paths));
+    let message = masked.as_ref().unwrap_or(message);
+    match webhook.format {
+        Format::Json => message.to_string().into_bytes(),
+        Format::Protobuf => protobuf::application_up(message),
+    }
 }
 
 pub(super) async fn deliver(

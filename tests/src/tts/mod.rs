@@ -21,10 +21,12 @@ mod registry;
 mod rejection;
 mod route;
 mod server;
+mod simulate;
 mod state;
 mod ulid;
 mod url_template;
 mod webhook;
+mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,7 +58,6 @@ pub struct TheThingsStack {
 struct Inner {
     state: Arc<state::State>,
     addresses: Addresses,
-    client: reqwest::Client,
     servers: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -82,9 +83,9 @@ impl TheThingsStack {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         options.check()?;
         let ports = (options.port, options.identity_server_port);
-        let state = Arc::new(state::State::new(options));
+        let state = Arc::new(state::State::new(options, delivery::client()?));
         let (addresses, servers) = listen(&state, ports).await?;
-        let inner = Inner { state, addresses, client: delivery::client()?, servers: Mutex::new(servers) };
+        let inner = Inner { state, addresses, servers: Mutex::new(servers) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -140,13 +141,7 @@ impl TheThingsStack {
     /// [`send_text`](Self::send_text) where a number's own text matters.
     pub async fn send(&self, webhook: &Webhook, message: &Value) -> Delivery {
         let message_type = messages::message_type(message).unwrap_or_default();
-        let masked = webhook.field_mask.as_ref().map(|paths| field_mask::apply(message, paths));
-        let message_sent = masked.as_ref().unwrap_or(message);
-        let body = match webhook.format {
-            Format::Json => message_sent.to_string().into_bytes(),
-            Format::Protobuf => protobuf::application_up(message_sent),
-        };
-        self.send_text(webhook, message_type, &EndDeviceIds::of(message), body).await
+        self.send_text(webhook, message_type, &EndDeviceIds::of(message), delivery::body(webhook, message)).await
     }
 
     /// Sends exactly these bytes to a webhook, once, as a message of this type and device.
@@ -159,7 +154,7 @@ impl TheThingsStack {
     ) -> Delivery {
         let Some(path) = webhook.paths.get(message_type) else { return Delivery::Disabled };
         let public_address = self.base_url();
-        delivery::deliver(&self.inner.client, &public_address, webhook, path, ids, body).await
+        delivery::deliver(&self.inner.state.client, &public_address, webhook, path, ids, body).await
     }
 
     /// The events the package accepted, in order; none while somebody observes it.
@@ -238,3 +233,5 @@ mod refusal_tests;
 mod registry_tests;
 #[cfg(test)]
 mod webhook_tests;
+#[cfg(test)]
+mod webhooks_tests;

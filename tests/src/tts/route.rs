@@ -40,6 +40,8 @@ pub(super) enum Target<'a> {
     Push(&'a str, &'a str),
     Replace(&'a str, &'a str),
     Events(&'a str),
+    Simulate(&'a str, &'a str),
+    Webhook(&'a str, &'a str),
 }
 
 /// One of the paths there are below `/api/v3/`.
@@ -69,6 +71,10 @@ impl<'a> Route<'a> {
             (Server::Application, ["applications", application, "devices", device, "down", "replace"]) => {
                 Target::Replace(application, device)
             }
+            (Server::Application, ["applications", application, "devices", device, "up", "simulate"]) => {
+                Target::Simulate(application, device)
+            }
+            (Server::Application, ["webhooks", application, webhook]) => Target::Webhook(application, webhook),
             (Server::Application, ["applications", application, "packages", "azureiothub", "events"]) => {
                 Target::Events(application)
             }
@@ -82,11 +88,15 @@ impl<'a> Route<'a> {
         match self.target {
             Target::Device(_, device)
             | Target::Downlinks(_, device)
+            | Target::Simulate(_, device)
             | Target::Push(_, device)
             | Target::Replace(_, device) => Some(device),
-            Target::AuthInfo | Target::Application(_) | Target::Rights(_) | Target::Devices(_) | Target::Events(_) => {
-                None
-            }
+            Target::AuthInfo
+            | Target::Application(_)
+            | Target::Rights(_)
+            | Target::Devices(_)
+            | Target::Events(_)
+            | Target::Webhook(..) => None,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::packages::SubmittedEvent;
 use super::rate_limit::Limiter;
 use super::registry::Registry;
 use super::rejection::{Code, Rejection};
+use super::webhooks::Webhooks;
 use crate::newest::Newest;
 
 /// One request to the API.
@@ -40,14 +41,17 @@ pub(super) struct State {
     pub(super) registry: watch::Sender<Registry>,
     pub(super) faults: Mutex<Faults>,
     pub(super) limiter: Mutex<Limiter>,
+    pub(super) webhooks: Webhooks,
+    pub(super) client: reqwest::Client,
 }
 
 impl State {
-    pub(super) fn new(options: Options) -> Self {
+    pub(super) fn new(options: Options, client: reqwest::Client) -> Self {
         let requests = Mutex::new(Newest::new(options.history));
         let limiter = Mutex::new(Limiter::new(options.rate_limit));
         let (submitted, registry) = (watch::Sender::new(Vec::new()), watch::Sender::new(Registry::default()));
-        Self { options, requests, submitted, registry, faults: Mutex::default(), limiter }
+        let (faults, webhooks) = (Mutex::default(), Webhooks::default());
+        Self { options, requests, submitted, registry, faults, limiter, webhooks, client }
     }
 
     /// Changes the registry; who waits for it is told unless the change failed.

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::ConnectionString;
+use super::Policy;
 use super::credential::Credential;
 
 pub(super) use self::pool::{Checked, NotWritten, Pool};
@@ -51,15 +51,15 @@ impl std::fmt::Debug for Endpoint {
 
 impl Endpoint {
     /// Sessions are resumed with tickets of its own: there are as many handshakes at once as devices.
-    fn new(connection_string: &ConnectionString, port: u16, tls: &ClientConfig) -> Self {
+    fn new(policy: &Policy, port: u16, tls: &ClientConfig) -> Self {
         let mut tls = tls.clone();
         tls.resumption = Resumption::store(Arc::new(Tickets::default()));
         Self {
-            host_name: connection_string.host_name.clone(),
+            host_name: policy.host_name.clone(),
             port,
             address: Mutex::default(),
             tls: TlsConnector::from(Arc::new(tls)),
-            credential: Credential::new(connection_string),
+            credential: Credential::new(policy),
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connection::{Connection, NotOpen, unavailable};
 use super::rate::{Rate, Rates};
-use super::{ConnectionString, Endpoint};
+use super::{Endpoint, Policy};
 use crate::error::{Error, Peer, Retry};
 use crate::iot_hub::DeviceId;
 
@@ -95,14 +95,14 @@ impl From<Error> for NotWritten {
 impl Pool {
     /// No connection yet. One that is idle for `idle` is closed.
     pub(in crate::iot_hub) fn new(
-        connection_string: &ConnectionString,
+        policy: &Policy,
         port: u16,
         tls: Arc<rustls::ClientConfig>,
         idle: Duration,
         rates: Rates,
     ) -> Self {
         Self {
-            endpoint: Endpoint::new(connection_string, port, &tls),
+            endpoint: Endpoint::new(policy, port, &tls),
             idle,
             connections: Rate::new("new connections", rates.connections_per_second),
             updates: Rate::new("twin updates", rates.twin_updates_per_second),

@@ -115,6 +115,12 @@ fn member(payload: &RawValue, name: &str) -> Option<Value> {
 }
 
 impl Reported {
+    /// What it says about a downlink: its status, and the version of the desired properties that asked for it.
+    pub(crate) fn fate(&self) -> Option<(&str, u64)> {
+        let downlink = &self.patch["downlink"];
+        Some((downlink["status"].as_str()?, downlink["desiredVersion"].as_u64()?))
+    }
+
     /// Whether the present properties have to be read first: the message may have been overtaken, or what is written
     /// depends on them.
     pub(crate) fn depends_on_the_present(&self, now: OffsetDateTime) -> bool {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use local::causes::with_causes;
 use local::event_hub::EventHub;
 use local::iot_hub::{IotHub, Options, StartError};
 use serde_json::{Value, json};
@@ -93,16 +94,6 @@ async fn end_of_stdin() {
         drop(ended);
     });
     let _ = end.await;
-}
-
-fn with_causes(reason: &dyn Error) -> String {
-    let mut text = reason.to_string();
-    let mut source = reason.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn advice(reason: &(dyn Error + 'static)) -> &'static str {

@@ -106,7 +106,7 @@ fn check<'a>(hub: &'a Hub, connect: &Connect) -> Result<Guest<'a>, String> {
     let password = connect.password.as_deref().map(std::str::from_utf8).transpose();
     let token = password.map_err(|_| "the password is not UTF-8")?;
     let path = ["devices".to_owned(), device_id.clone()];
-    let claim = Claim { token, path: &path, now: clock::now().unix_timestamp() };
+    let claim = Claim { token, method: "CONNECT", path: &path, now: clock::now().unix_timestamp() };
     let registry = hub.registry();
     let identity = registry.get(device_id).map(|device| &device.identity);
     let scope = hub.access.check_device(claim, device_id, identity).map_err(|error| error.to_string())?;

@@ -57,7 +57,7 @@ fn authorize<'a>(hub: &'a Hub, connect: &Connect) -> Result<&'a EnrollmentGroup,
         return Err(unauthorized());
     }
     let token = connect.password.as_deref().and_then(|password| std::str::from_utf8(password).ok());
-    let claim = Claim { token, path: &[], now: clock::now().unix_timestamp() };
+    let claim = Claim { token, method: "CONNECT", path: &[], now: clock::now().unix_timestamp() };
     hub.provisioning.authorize(scope, registration_id, claim)
 }
 

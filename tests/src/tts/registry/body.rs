@@ -9,7 +9,7 @@ use super::schema::FIELDS;
 use super::value::checked;
 
 /// Keys below these are the user's own.
-const FREE: [&str; 4] = ["attributes", "decoded_payload", "provisioning_data", "locations"];
+const FREE: [&str; 5] = ["attributes", "decoded_payload", "provisioning_data", "locations", "headers"];
 
 /// A request's JSON object with snake-case names and without nulls.
 pub(in crate::tts) fn parse(body: &[u8]) -> Result<Value, Rejection> {

@@ -45,7 +45,8 @@ pub(in crate::tts) fn require_readable(server: Server, paths: &[String]) -> Resu
     refuse(paths.iter().filter(|path| !is_readable(server, path)))
 }
 
-fn refuse<'a>(forbidden: impl Iterator<Item = &'a String>) -> Result<(), Rejection> {
+/// Refuses paths that a server does not have.
+pub(in crate::tts) fn refuse<'a>(forbidden: impl Iterator<Item = &'a String>) -> Result<(), Rejection> {
     let forbidden: Vec<&str> = forbidden.map(String::as_str).collect();
     if forbidden.is_empty() {
         return Ok(());

@@ -1,12 +1,12 @@
-//! IoT Hub connection strings of a shared access policy.
+//! A shared access policy of a hub: by its connection string, or by its parts.
 
 use url::Host;
 
 use crate::secret::Secret;
 
-/// `HostName=…;SharedAccessKeyName=…;SharedAccessKey=…`
+/// A hub and one of its shared access policies.
 #[derive(Debug, Clone)]
-pub struct ConnectionString {
+pub struct Policy {
     /// The hub's host name, without port.
     pub host_name: String,
     /// The policy's name.
@@ -18,12 +18,12 @@ pub struct ConnectionString {
 /// Longest HMAC key the hub hands out, in bytes.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
 
-impl ConnectionString {
-    /// Reads a connection string; keys of its parts are case-insensitive.
+impl Policy {
+    /// Reads `HostName=…;SharedAccessKeyName=…;SharedAccessKey=…`; keys of its parts are case-insensitive.
     ///
     /// # Errors
     /// A sentence with what was found and what is expected, without any value.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn from_connection_string(text: &str) -> Result<Self, String> {
         let (mut host_name, mut policy_name, mut key) = (None, None, None);
         for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
             let (name, value) =
@@ -54,35 +54,37 @@ impl ConnectionString {
                 .ok_or(format!("{name} is missing, expected HostName=…;SharedAccessKeyName=…;SharedAccessKey=…"))
         };
         Ok(Self {
-            host_name: host_name_of(part(host_name, "HostName")?)?,
+            host_name: host_name_of(&part(host_name, "HostName")?).map_err(|what| format!("HostName {what}"))?,
             policy_name: part(policy_name, "SharedAccessKeyName")?,
-            key: key_of(part(key, "SharedAccessKey")?)?,
+            key: key_of(&part(key, "SharedAccessKey")?).map_err(|what| format!("SharedAccessKey {what}"))?,
         })
     }
 }
 
-fn host_name_of(host_name: String) -> Result<String, String> {
-    let is_plain = host_name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+/// A hub's host name.
+///
+/// # Errors
+/// What is wrong with it and what is expected, to be put behind its name.
+pub fn host_name_of(text: &str) -> Result<String, String> {
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
     // Names that URLs read as something else, such as 127.1, or not at all.
-    let in_url = Host::parse(&host_name).map(|host| host.to_string());
-    let is_host = is_plain && in_url.is_ok_and(|in_url| in_url.eq_ignore_ascii_case(&host_name));
-    is_host.then_some(host_name).ok_or_else(|| {
-        "HostName is not a host name, expected something like my-hub.azure-devices.net without scheme, path or port"
-            .to_owned()
+    let in_url = Host::parse(text).map(|host| host.to_string());
+    let is_host = is_plain && in_url.is_ok_and(|in_url| in_url.eq_ignore_ascii_case(text));
+    is_host.then(|| text.to_owned()).ok_or_else(|| {
+        "is not a host name, expected something like my-hub.azure-devices.net without scheme, path or port".to_owned()
     })
 }
 
-fn key_of(key: String) -> Result<Secret, String> {
+/// A policy's key, without showing it.
+///
+/// # Errors
+/// What is wrong with it and what is expected, to be put behind its name.
+pub fn key_of(text: &str) -> Result<Secret, String> {
     use base64::Engine;
-    match base64::engine::general_purpose::STANDARD.decode(&key) {
-        Ok(bytes) if KEY_BYTES.contains(&bytes.len()) => Ok(Secret::new(key)),
-        Ok(bytes) => Err(format!(
-            "SharedAccessKey has {} bytes, expected {} to {}",
-            bytes.len(),
-            KEY_BYTES.start(),
-            KEY_BYTES.end()
-        )),
-        Err(_) => Err("SharedAccessKey is not base64, expected the key exactly as IoT Hub shows it".to_owned()),
+    match base64::engine::general_purpose::STANDARD.decode(text) {
+        Ok(bytes) if KEY_BYTES.contains(&bytes.len()) => Ok(Secret::new(text)),
+        Ok(bytes) => Err(format!("has {} bytes, expected {} to {}", bytes.len(), KEY_BYTES.start(), KEY_BYTES.end())),
+        Err(_) => Err("is not base64, expected the key exactly as IoT Hub shows it".to_owned()),
     }
 }
 
@@ -100,7 +102,7 @@ mod tests {
             format!("HostName=hub.azure-devices.net;SharedAccessKeyName=device;SharedAccessKey={KEY}"),
             format!("sharedaccesskey={KEY};hostname=hub.azure-devices.net; SharedAccessKeyName=device;"),
         ] {
-            let parsed = ConnectionString::parse(&text).unwrap();
+            let parsed = Policy::from_connection_string(&text).unwrap();
             assert_eq!((parsed.host_name.as_str(), parsed.policy_name.as_str()), ("hub.azure-devices.net", "device"));
             assert_eq!(parsed.key.expose(), KEY);
         }
@@ -122,7 +124,7 @@ mod tests {
             ("HostName=h;SharedAccessKeyName=p;SharedAccessKey=aHVudGVyMg==", "has 7 bytes"),
             ("HostName=h;Endpoint=hunter2", "unknown part"),
         ] {
-            let found = ConnectionString::parse(text).unwrap_err();
+            let found = Policy::from_connection_string(text).unwrap_err();
             assert!(found.contains(reason), "{text}: {found}");
             assert!(!found.contains("hunter2") && !found.contains("aHVudGVyMg"), "{found}");
         }
@@ -131,7 +133,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_the_parser_panic(text in "(HostName=|SharedAccessKey=|;|=|.){0,12}") {
-            let _ = ConnectionString::parse(&text);
+            let _ = Policy::from_connection_string(&text);
         }
     }
 }

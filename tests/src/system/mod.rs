@@ -1,22 +1,29 @@
 //! The whole system on one machine: handler, Functions host, IoT Hub, The Things Stack, and what joins them.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use self::settings::{platform, settings};
+use crate::entra::Entra;
 use crate::event_hub::{self, EventHub};
 use crate::functions_host::{self, FunctionsHost};
-use crate::iot_hub::{self, IotHub};
+use crate::iot_hub::{self, IotHub, Policy, Right, Role};
 use crate::stage::{StageError, StageOptions, stage};
 use crate::storage_queue::Queues;
 use crate::tls::TlsError;
 use crate::tts::{self, TheThingsStack, Webhook};
 
-/// The shared access policy the handler is given.
+/// The shared access policy the handler is given, unless it is told otherwise.
 pub const POLICY: &str = "iothubowner";
+
+/// The one it is given for devices when a managed identity does the rest.
+pub const DEVICE_POLICY: &str = "device-connect";
 
 /// Partitions of the Event Hub between IoT Hub and the Functions host.
 const PARTITIONS: usize = 4;
@@ -39,6 +46,10 @@ pub struct Options {
     pub settings: BTreeMap<String, String>,
     /// How fast the Functions host's retry policies run: 1.0 is real time.
     pub retry_time_scale: f64,
+    /// The shared access policy whose connection string the handler is given.
+    pub policy: String,
+    /// Opens IoT Hub with a managed identity, and devices with a narrow policy, instead of a connection string.
+    pub keyless: bool,
     /// The storage account of the function app; by default one in memory where a thousand seconds take one.
     pub queues: Queues,
     /// How often the handler may end in error, or be killed, before the Functions host gives up.
@@ -79,6 +90,8 @@ impl Default for Options {
             tts: tts::Options::default(),
             settings: BTreeMap::new(),
             retry_time_scale: 0.001,
+            policy: POLICY.to_owned(),
+            keyless: false,
             queues: Queues::in_memory_at(0.001),
             restart_limit: 2,
             release: false,
@@ -95,6 +108,8 @@ pub struct System {
     pub event_hub: Arc<EventHub>,
     /// The IoT Hub stand-in.
     pub iot_hub: IotHub,
+    /// Who gives tokens to the managed identity, in a keyless system.
+    pub entra: Option<Entra>,
     /// The Things Stack stand-in.
     pub tts: TheThingsStack,
     /// The Functions host stand-in, running the real handler.
@@ -147,14 +162,16 @@ impl System {
     pub async fn start_staged(options: Options, script_root: PathBuf) -> Result<Self, StartError> {
         let watch = options.watch;
         let event_hub = EventHub::observed("events", PARTITIONS, watch.event_hub);
+        let entra = if options.keyless { Some(Entra::start().await?) } else { None };
         let iot_hub_options = iot_hub::Options {
             https_port: options.iot_hub_port,
             mqtt_port: options.iot_hub_mqtt_port,
             observer: watch.iot_hub,
             history: watch.history,
+            directory: entra.as_ref().map(|entra| entra.directory.clone()),
             ..iot_hub::Options::new(event_hub.clone())?
         };
-        let iot_hub = IotHub::start(iot_hub_options).await?;
+        let iot_hub = start_iot_hub(iot_hub_options, entra.as_ref()).await?;
         let tts_options = tts::Options { observer: watch.tts, history: watch.history, ..options.tts };
         let tts = TheThingsStack::start(tts_options).await?;
         let folder = TempDir::new()?;
@@ -166,12 +183,14 @@ impl System {
         host_options.restart_limit = options.restart_limit;
         host_options.history = watch.history;
         host_options.queues.insert("AzureWebJobsStorage".to_owned(), options.queues);
-        host_options.settings = settings(&iot_hub, &tts, &ca_file, &options.settings);
+        host_options.settings =
+            settings(&iot_hub, &tts, &ca_file, entra.as_ref(), (&options.policy, &options.settings));
+        host_options.platform = entra.as_ref().map(platform).unwrap_or_default();
         host_options.event_hubs.insert("EVENT_HUB".to_owned(), event_hub.clone());
         let host = FunctionsHost::start(host_options.clone()).await?;
         let further = further(host_options, options.further_hosts).await?;
         let webhook = webhook(&host);
-        Ok(Self { event_hub, iot_hub, tts, host, webhook, further, folder })
+        Ok(Self { event_hub, iot_hub, entra, tts, host, webhook, further, folder })
     }
 
     /// All hosts with their webhooks, the first one first.
@@ -194,6 +213,17 @@ impl System {
     }
 }
 
+/// A hub whose roles are those an operator assigns to the managed identity, if there is one.
+async fn start_iot_hub(mut options: iot_hub::Options, entra: Option<&Entra>) -> Result<IotHub, iot_hub::StartError> {
+    options.policies.push(Policy::new(DEVICE_POLICY, &[Right::DeviceConnect]));
+    let iot_hub = IotHub::start(options).await?;
+    if let Some(entra) = entra {
+        iot_hub.assign_role(entra.principal_id(), Role::RegistryContributor);
+        iot_hub.assign_role(entra.principal_id(), Role::TwinContributor);
+    }
+    Ok(iot_hub)
+}
+
 /// Hosts on ports of their own. They do not read the Event Hub: here, only one reader of a partition keeps its order.
 async fn further(
     mut options: functions_host::Options,
@@ -208,35 +238,6 @@ async fn further(
         hosts.push((host, webhook));
     }
     Ok(hosts)
-}
-
-/// App settings as an operator would make them.
-fn settings(
-    iot_hub: &IotHub,
-    tts: &TheThingsStack,
-    ca_file: &Path,
-    on_top: &BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
-    let settings = [
-        ("FUNCTIONS_WORKER_RUNTIME", "custom".to_owned()),
-        ("PARKED_QUEUE_NAME", "parked".to_owned()),
-        ("DEAD_LETTER_QUEUE_NAME", "dead-letter".to_owned()),
-        ("EVENT_HUB_NAME", "events".to_owned()),
-        ("EVENT_HUB_CONSUMER_GROUP", "$Default".to_owned()),
-        ("IOT_HUB_CONNECTION_STRING", iot_hub.connection_string(POLICY)),
-        ("IOT_HUB_HTTPS_PORT", iot_hub.https_port().to_string()),
-        ("IOT_HUB_MQTT_PORT", iot_hub.mqtt_port().to_string()),
-        ("IOT_HUB_CA_FILE", ca_file.display().to_string()),
-        ("TTS_BASE_URL", tts.base_url()),
-        ("TTS_IDENTITY_SERVER_URL", tts.identity_server_url()),
-        ("TTS_APPLICATION_ID", tts.application_id().to_owned()),
-        ("TTS_API_KEY", tts.api_key().to_owned()),
-        ("WEBHOOK_SECRETS", WEBHOOK_SECRET.to_owned()),
-    ];
-    let mut settings: BTreeMap<_, _> = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    settings.extend(on_top.clone());
-    settings.retain(|_, value| !value.is_empty());
-    settings
 }
 
 /// The webhook as an operator would set it up in the Console.

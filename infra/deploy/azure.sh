@@ -1,0 +1,120 @@
+# shellcheck shell=bash
+# Resource group, template, zip and key.
+
+deployment=the-things-stack
+
+# What main.bicep is given. Secrets are not among it: the .bicepparam files read them from the environment.
+template_arguments() {
+  arguments=(--resource-group "$resource_group" --name "$deployment" --template-file "$infra/main.bicep"
+    --parameters "$infra/$profile.bicepparam" --parameters "location=$location")
+  [[ -z $name_suffix ]] || arguments+=("nameSuffix=$name_suffix")
+  [[ -z $existing_iot_hub ]] || arguments+=("existingIotHubName=$existing_iot_hub" "existingIotHubResourceGroup=$hub_group")
+  [[ $tts_identity_address == "$tts_address" || ${parameters[*]} == *handlerSettings=* ]] ||
+    arguments+=("handlerSettings={\"TTS_IDENTITY_SERVER_URL\":\"$tts_identity_address\"}")
+  arguments+=("${parameters[@]}")
+}
+
+show_what_if() {
+  step 'What would change'
+  local exists arguments
+  read_azure exists group exists --name "$resource_group" || fail "az cannot look for the group: $(complaint_line)" 'az login'
+  [[ $exists == true ]] || fail "found no resource group $resource_group, which what-if needs" \
+    "az group create --name $resource_group --location $location (an empty group costs nothing)"
+  template_arguments
+  azure deployment group what-if "${arguments[@]}" || fail_deployment
+  say 'Nothing was changed.'
+}
+
+build_zip() {
+  [[ -z $zip ]] || return 0
+  step 'Zip'
+  (cd "$infra/.." && cargo run --quiet --locked -p local --bin package) || fail 'the zip could not be built' \
+    'see above; or download app.zip of a release and give it by --zip'
+  zip=$infra/../target/package/app.zip
+}
+
+create_group() {
+  step "Resource group $resource_group"
+  local exists
+  read_azure exists group exists --name "$resource_group" || fail "az cannot look for the group: $(complaint_line)" 'az login'
+  if [[ $exists == true ]]; then
+    say 'is there already'
+    return
+  fi
+  azure group create --name "$resource_group" --location "$location" --output none || fail \
+    "the group cannot be created: $(complaint_line)" "ask for the role Contributor in subscription $subscription"
+  say 'created'
+}
+
+# The hub checks its endpoint when it is written, and a role takes minutes to be known everywhere: a first deployment
+# may have to be repeated. It goes on where it was.
+deploy_template() {
+  step "Deployment (profile $profile); the first one takes about ten minutes"
+  local arguments outputs found tries=$((tries < 4 ? tries : 4))
+  template_arguments
+  retry 'a role is not known everywhere' try_template || fail_deployment
+  read_azure outputs deployment group show --resource-group "$resource_group" --name "$deployment" --output tsv --query \
+    'properties.outputs.[functionAppName.value, webhookBaseUrl.value, iotHubName.value, uplinksPerDay.value, hubIdentityId.value, eventHubsHostName.value, eventHubName.value]' ||
+    fail "the deployment's outputs cannot be read: $(complaint_line)" 'run this again'
+  mapfile -t found <<<"$outputs"
+  function_app_name=${found[0]} webhook_base_url=${found[1]} iot_hub_name=${found[2]}
+  uplinks_per_day=${found[3]} hub_identity_id=${found[4]} event_hubs_host=${found[5]} event_hub=${found[6]}
+  say "function app $function_app_name, IoT Hub $iot_hub_name"
+}
+
+# Fails for good, not only for now, unless the complaint is about rights that were just given.
+try_template() {
+  azure deployment group create "${arguments[@]}" --output none && return
+  case $complaint in
+    *PrincipalNotFound* | *Unauthorized* | *Forbidden* | *'does not have permission'* | *AnotherOperationInProgress*) return 1 ;;
+    *) fail_deployment ;;
+  esac
+}
+
+fail_deployment() {
+  local see="az deployment operation group list --resource-group $resource_group --name $deployment --query \"[?properties.provisioningState=='Failed'].properties.statusMessage\""
+  case $complaint in
+    *'deleted state'* | *'soft-deleted'* | *VaultAlreadySoftDeleted*)
+      fail "found a deleted key vault that still holds its name: $(complaint_line)" \
+        'run this again with --parameter recoverKeyVault=true, or with another --name-suffix' ;;
+    *AlreadyTaken* | *AlreadyExists* | *'already exists'* | *'already taken'* | *'already in use'* | *'not available'* | *NotAvailable* | *Unavailable*)
+      fail "found a name that somebody else has: $(complaint_line)" 'run this again with another --name-suffix' ;;
+    *AuthorizationFailed* | *'roleAssignments/write'*)
+      fail "this login may not do that: $(complaint_line)" \
+        "ask for Owner, or Contributor and Role Based Access Control Administrator, on group $resource_group" ;;
+    *QuotaExceeded* | *'maximum number'* | *'Max number'*)
+      fail "found no room in the subscription, e.g. for a second free IoT Hub: $(complaint_line)" \
+        'choose --profile s1, or --existing-iot-hub with the hub there is' ;;
+    *) fail "the deployment failed: $(complaint_line)" "$see" 'run this again: it goes on where it was' ;;
+  esac
+}
+
+publish_zip() {
+  step "Zip into $function_app_name"
+  retry 'the function app does not take it' azure functionapp deployment source config-zip \
+    --resource-group "$resource_group" --name "$function_app_name" --src "$zip" --output none || fail \
+    "the zip cannot be published: $(complaint_line)" 'run this again: it goes on where it was'
+  say 'published'
+}
+
+# A key that opens function uplink and nothing else.
+create_function_key() {
+  step 'Function key'
+  retry 'function uplink is not there' find_function_key || fail \
+    "found no function uplink in $function_app_name after publishing: $(complaint_line)" \
+    "az functionapp function list --resource-group $resource_group --name $function_app_name" 'run this again'
+  if [[ -n $function_key ]]; then
+    say 'is there already'
+    return
+  fi
+  azure functionapp function keys set --resource-group "$resource_group" --name "$function_app_name" \
+    --function-name uplink --key-name the-things-stack --output none &&
+    find_function_key && [[ -n $function_key ]] || fail "the key cannot be created: $(complaint_line)" 'run this again'
+  say 'created'
+}
+
+find_function_key() {
+  read_azure function_key functionapp function keys list --resource-group "$resource_group" --name "$function_app_name" \
+    --function-name uplink --query '"the-things-stack"' --output tsv || return
+  [[ $function_key != None ]] || function_key=''
+}

@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# A hub that is there already: what we need is added to it, everything else is left alone. The commands are the az CLI's
+# own, deprecated in favour of an extension that would have to be installed first.
+
+hub_policy=device-connect
+hub_endpoint=bridge-events
+lifecycle_route=bridge-lifecycle
+twin_route=bridge-twin-changes
+# Whatever the handler writes itself causes no event.
+# shellcheck disable=SC2016
+twin_condition='IS_OBJECT($body.properties.desired) OR IS_OBJECT($body.tags.lorawan)'
+
+find_existing_hub() {
+  local found hub hub_id
+  read_azure found iot hub show --name "$existing_iot_hub" --query '[id, sku.name]' --output tsv || fail \
+    "found no IoT Hub $existing_iot_hub in subscription $subscription: $(complaint_line)" 'az iot hub list --output table'
+  mapfile -t hub <<<"$found"
+  hub_id=${hub[0]}
+  [[ ${hub[1]} != B* ]] || fail "found an IoT Hub of the basic tier ${hub[1]}, which has no twins" \
+    "az iot hub update --name $existing_iot_hub --sku S1"
+  hub_group=${hub_id#*/resourceGroups/}
+  hub_group=${hub_group%%/*}
+  say "IoT Hub $existing_iot_hub in group $hub_group"
+}
+
+# Its key goes into the vault with the template, so it must be there first.
+add_policy_to_hub() {
+  step "Policy of IoT Hub $existing_iot_hub"
+  local names
+  read_hub names policy list --query '[].keyName'
+  if has_line "$names" "$hub_policy"; then
+    say "$hub_policy is there already"
+    return
+  fi
+  change_hub policy create --name "$hub_policy" --permissions DeviceConnect
+  say "$hub_policy added, with DeviceConnect only"
+}
+
+add_routes_to_hub() {
+  step "Endpoint and routes of IoT Hub $existing_iot_hub"
+  local names
+  change_hub identity assign --user-assigned "$hub_identity_id"
+  read_hub names routing-endpoint list --endpoint-type eventhub --query '[].name'
+  if has_line "$names" "$hub_endpoint"; then
+    say "endpoint $hub_endpoint is there already"
+  else
+    retry 'a role is not known everywhere' try_endpoint || fail "the endpoint cannot be added: $(complaint_line)" \
+      'a free hub has one endpoint only: az iot hub routing-endpoint list shows it' 'run this again'
+    say "endpoint $hub_endpoint added"
+  fi
+  read_hub names route list --query '[].name'
+  add_route "$names" "$lifecycle_route" devicelifecycleevents true
+  add_route "$names" "$twin_route" twinchangeevents "$twin_condition"
+}
+
+try_endpoint() {
+  azure iot hub routing-endpoint create --hub-name "$existing_iot_hub" --resource-group "$hub_group" \
+    --endpoint-name "$hub_endpoint" --endpoint-type eventhub --auth-type identityBased --identity "$hub_identity_id" \
+    --endpoint-uri "sb://$event_hubs_host" --entity-path "$event_hub" \
+    --endpoint-resource-group "$resource_group" --endpoint-subscription-id "$subscription" --output none
+}
+
+# add_route NAMES ROUTE SOURCE CONDITION
+add_route() {
+  local verb=create
+  has_line "$1" "$2" && verb=update
+  change_hub route "$verb" --route-name "$2" --source-type "$3" --endpoint-name "$hub_endpoint" --condition "$4" --enabled true
+  say "route $2: ${verb}d"
+}
+
+# read_hub NAME GROUP ARGUMENT…
+read_hub() {
+  local name=$1
+  shift
+  read_azure "$name" iot hub "${@:1:2}" --hub-name "$existing_iot_hub" --resource-group "$hub_group" "${@:3}" --output tsv ||
+    fail "IoT Hub $existing_iot_hub cannot be read: $(complaint_line)" "ask for the role Contributor on $existing_iot_hub"
+}
+
+change_hub() {
+  local option=--hub-name
+  [[ $1 != identity ]] || option=--name
+  azure iot hub "${@:1:2}" "$option" "$existing_iot_hub" --resource-group "$hub_group" "${@:3}" --output none ||
+    fail "IoT Hub $existing_iot_hub cannot be changed: $(complaint_line)" \
+      "ask for the role Contributor on $existing_iot_hub; what is there already is kept: run this again"
+}
+
+has_line() {
+  [[ $'\n'$1$'\n' == *$'\n'"$2"$'\n'* ]]
+}

@@ -1,0 +1,49 @@
+//! Arguments and secrets that cannot be right.
+
+use crate::azure::Azure;
+use crate::run::{Given, run, the_things_stack};
+
+#[tokio::test]
+async fn a_wrong_argument_is_named_before_anything_is_called() {
+    let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
+    let usual = || Given::usual(&tts);
+    for (given, named) in [
+        (usual().without("--resource-group"), "found no --resource-group"),
+        (usual().without("--tts-application"), "found no --tts-application"),
+        (usual().with(&["--profile", "huge"]), "found --profile huge, expected free or s1"),
+        (usual().with(&["--colour", "red"]), "found argument `--colour`"),
+        (usual().with(&["--simulate"]), "found --simulate without a value"),
+        (usual().with(&["--simulate", "--yes"]), "found --simulate without a value"),
+        (usual().with(&["--simulate", "Sensor_1"]), "expected a device id"),
+        (usual().with(&["--webhook-id", "x"]), "expected an id"),
+        (usual().with(&["--parameter", "tags"]), "NAME=VALUE"),
+        (usual().with(&["--parameter", "stackAPIKey=NNSXS"]), "found a secret in --parameter stackAPIKey"),
+        (usual().with(&["--tts-address", "http://eu1.cloud.thethings.network"]), "http on loopback only"),
+        (usual().with(&["--tts-address", "https://h/other"]), "expected https://HOST"),
+        (usual().with(&["--zip", "/no/such.zip"]), "found no file /no/such.zip"),
+        (usual().set("STACK_API_KEY", "NNSXS.short"), "found in STACK_API_KEY what is no API key"),
+        (usual().set("STACK_SETUP_API_KEY", "guess-guess-guess"), "found in STACK_SETUP_API_KEY what is no API key"),
+        (usual().set("WEBHOOK_SECRET", "long-enough-secret,no"), "found a secret in WEBHOOK_SECRET"),
+        (usual().set("WEBHOOK_SECRET", "with a blank in the secret"), "found a secret in WEBHOOK_SECRET"),
+    ] {
+        let run = run(&azure, given).await;
+        assert_eq!((run.code, run.calls.as_str()), (1, ""), "{}", run.transcript);
+        assert!(run.transcript.contains(named), "{}", run.transcript);
+        assert!(run.transcript.contains("\n next: "), "{}", run.transcript);
+    }
+    assert_eq!(tts.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn without_an_api_key_the_script_says_where_to_get_one() {
+    let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
+    let run = run(&azure, Given::usual(&tts).set("STACK_API_KEY", "")).await;
+    insta::assert_snapshot!("no_api_key", run.transcript);
+    assert_eq!(run.calls, "");
+}
+
+#[tokio::test]
+async fn help_names_every_option_and_every_variable() {
+    let given = Given { arguments: vec!["--help".to_owned()], environment: Vec::new(), stdin: "" };
+    insta::assert_snapshot!("help", run(&Azure::new(), given).await.transcript);
+}

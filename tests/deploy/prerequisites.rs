@@ -1,0 +1,86 @@
+//! What must be there before anything is changed, and how it is said that it is not.
+
+use crate::azure::Azure;
+use crate::run::{Given, run, the_things_stack};
+
+/// Runs with one thing wrong: nothing is created, and the transcript is as it was.
+async fn refused(name: &str, words: &str, complaint: &str) {
+    let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
+    azure.fails(words, complaint, None);
+    let run = run(&azure, Given::usual(&tts).with(&["--subscription", "Sensors"])).await;
+    insta::assert_snapshot!(name, run.transcript);
+    assert!(!run.calls.contains(" create"), "{}", run.calls);
+}
+
+#[tokio::test]
+async fn without_a_login_the_next_step_is_to_log_in() {
+    refused("not_logged_in", "account show", "ERROR: Please run 'az login' to setup account.\n").await;
+}
+
+#[tokio::test]
+async fn a_subscription_of_another_login_is_named_with_the_way_to_find_the_right_one() {
+    let complaint = "ERROR: Subscription 'Sensors' not found. Check the spelling and casing and try again.\n";
+    refused("wrong_subscription", "account show", complaint).await;
+}
+
+#[tokio::test]
+async fn a_missing_bicep_compiler_is_named() {
+    refused(
+        "no_bicep",
+        "bicep version",
+        "ERROR: Bicep CLI not found. Install it now by running \"az bicep install\".\n",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_region_without_custom_handlers_on_flex_consumption_is_refused() {
+    let complaint = "ERROR: Runtime 'custom' not supported for function apps on the Flex Consumption plan.\n";
+    refused("no_custom_runtime", "functionapp list-flexconsumption-runtimes", complaint).await;
+}
+
+#[tokio::test]
+async fn a_region_without_flex_consumption_is_refused_with_those_that_have_it() {
+    let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
+    let run = run(&azure, Given::usual(&tts).without("--location").with(&["--location", "Brazil Southeast"])).await;
+    insta::assert_snapshot!("region_without_flex", run.transcript);
+}
+
+#[tokio::test]
+async fn providers_that_are_not_registered_and_an_old_az_are_named() {
+    let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
+    azure.answers("provider list", "Microsoft.Storage\nMicrosoft.Web\nMicrosoft.Insights\n");
+    insta::assert_snapshot!("providers", run(&azure, Given::usual(&tts)).await.transcript);
+    azure.answers("version", "2.45.0\n");
+    insta::assert_snapshot!("old_az", run(&azure, Given::usual(&tts)).await.transcript);
+}
+
+#[tokio::test]
+async fn what_azure_refuses_for_good_is_said_at_once_with_the_way_out() {
+    let tts = the_things_stack(&["ALL"]).await;
+    for (name, complaint) in [
+        (
+            "name_taken",
+            "ERROR: {\"code\": \"StorageAccountAlreadyTaken\", \"message\": \"The storage account named stx1 is already taken.\"}\n",
+        ),
+        (
+            "vault_deleted",
+            "ERROR: {\"code\": \"ConflictError\", \"message\": \"A vault with the same name already exists in deleted state.\"}\n",
+        ),
+        (
+            "no_rights_in_azure",
+            "ERROR: {\"code\": \"AuthorizationFailed\", \"message\": \"The client does not have authorization to perform action 'Microsoft.Authorization/roleAssignments/write'\"}\n",
+        ),
+        (
+            "second_free_hub",
+            "ERROR: {\"code\": \"400\", \"message\": \"Max number of Iot Hubs exceeded for sku = Free, Max number: 1\"}\n",
+        ),
+        ("any_other_failure", "ERROR: {\"code\": \"InvalidTemplateDeployment\"}\n"),
+    ] {
+        let azure = Azure::new();
+        azure.fails("deployment group create", complaint, None);
+        let run = run(&azure, Given::usual(&tts)).await;
+        insta::assert_snapshot!(name, run.transcript);
+        assert_eq!(run.calls.matches("deployment group create").count(), 1, "{}", run.calls);
+    }
+}

@@ -1,0 +1,63 @@
+//! Taking everything away again.
+
+use crate::azure::Azure;
+use crate::run::{Given, run};
+
+fn azure() -> Azure {
+    let azure = Azure::new();
+    azure.answers("group exists", "true\n");
+    azure.answers("resource list", "Microsoft.Web/sites\tfunc-x1\nMicrosoft.Devices/IotHubs\tiothub-x1\n");
+    azure.answers("group delete", "");
+    azure
+}
+
+fn given(arguments: &[&str], stdin: &'static str) -> Given {
+    let given = Given { arguments: vec!["uninstall".to_owned()], environment: Vec::new(), stdin };
+    given.with(&["--resource-group", "bridge"]).with(arguments)
+}
+
+#[tokio::test]
+async fn the_group_is_deleted_once_its_name_is_typed() {
+    let azure = azure();
+    let other = run(&azure, given(&[], "yes\n")).await;
+    insta::assert_snapshot!("uninstall_refused", other.transcript);
+    assert!(!other.calls.contains("group delete"), "{}", other.calls);
+    let deleted = run(&azure, given(&[], "bridge\n")).await;
+    insta::assert_snapshot!("uninstall", deleted.transcript);
+    assert!(deleted.calls.contains("az group delete --name bridge --yes"), "{}", deleted.calls);
+    let unasked = run(&azure, given(&["--yes"], "")).await;
+    assert_eq!(unasked.code, 0, "{}", unasked.transcript);
+}
+
+#[tokio::test]
+async fn a_group_that_is_not_there_is_an_error() {
+    let azure = Azure::new();
+    let run = run(&azure, given(&["--yes"], "")).await;
+    assert_eq!(run.code, 1);
+    assert!(run.transcript.contains("error: found no resource group bridge"), "{}", run.transcript);
+}
+
+#[tokio::test]
+async fn an_existing_hub_loses_only_what_was_added_and_is_never_deleted() {
+    let azure = azure();
+    let hub = |group: &str| {
+        format!("/subscriptions/s/resourceGroups/{group}/providers/Microsoft.Devices/IotHubs/my-hub\nS1\n")
+    };
+    azure.answers("iot hub show", &hub("Bridge"));
+    let arguments = ["--existing-iot-hub", "my-hub", "--yes"];
+    let refused = run(&azure, given(&arguments, "")).await;
+    insta::assert_snapshot!("uninstall_with_hub_inside", refused.transcript);
+    assert!(!refused.calls.contains("delete"), "{}", refused.calls);
+
+    azure.answers("iot hub show", &hub("plant"));
+    azure.answers("iot hub policy list", "iothubowner\ndevice-connect\n");
+    azure.answers("iot hub routing-endpoint list", "theirs\nbridge-events\n");
+    azure.answers("iot hub route list", "their-route\nbridge-lifecycle\nbridge-twin-changes\n");
+    azure.answers("deployment group show", "/subscriptions/s/resourceGroups/bridge/id-hub-x1\n");
+    for change in ["policy delete", "identity remove", "routing-endpoint delete", "route delete"] {
+        azure.answers(&format!("iot hub {change}"), "");
+    }
+    let run = run(&azure, given(&arguments, "")).await;
+    insta::assert_snapshot!("uninstall_with_existing_hub_calls", run.calls);
+    assert_eq!(run.code, 0, "{}", run.transcript);
+}
