@@ -93,7 +93,7 @@ async fn lost(of: impl Fn(u32) -> Options) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_books_notice_a_downlink_and_a_registration_that_the_things_stack_loses() {
-    let calm = || Options { uplinks: 500, events: 100, devices: 5, ..calm(Delivery::Api) };
+    let calm = || Options { uplinks: 10, events: 100, devices: 40, ..calm(Delivery::Api) };
     let text = lost(|device| Options { lose_downlinks_of: Some(device), ..calm() }).await;
     assert!(text.starts_with("seed 1: lost device ") && text.contains("is neither carried out nor kept"), "{text}");
     let text = lost(|device| Options { lose_registration_of: Some(device), ..calm() }).await;

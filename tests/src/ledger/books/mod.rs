@@ -200,6 +200,9 @@ impl Books {
 
     /// A device took a downlink from its queue.
     pub(super) fn taken(&self, device: u32, downlink: &Value) {
+        if self.lose_downlinks_of == Some(device) {
+            return;
+        }
         let event = self.pages().api.taken(downlink);
         event.into_iter().for_each(|event| self.note_device(device, Note::Taken(event)));
     }
