@@ -88,8 +88,8 @@ resource quota 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   }
 }
 
-// The account's own, hourly count: it also tells when nobody takes parked items, and reminds of dead letters before the
-// seven days of a queue message are over.
+// The account's own count, which Azure takes once a day or so: it also tells when nobody takes parked items, and
+// reminds of dead letters before the seven days of a queue message are over.
 resource leftovers 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   name: 'queues-not-empty-${nameSuffix}'
   location: 'global'

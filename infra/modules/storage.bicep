@@ -38,7 +38,7 @@ var queueNames = [
 ]
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
-  name: take('st${replace(toLower(nameSuffix), '-', '')}', 24)
+  name: take('sto${replace(toLower(nameSuffix), '-', '')}', 24)
   location: location
   tags: tags
   kind: 'StorageV2'

@@ -9,7 +9,7 @@ const VAULT: &str = "infra/modules/key-vault.bicep";
 const APP: &str = "infra/modules/function-app.bicep";
 const ROLES: &str = "infra/modules/iot-hub-access.bicep";
 
-const DEFECTS: [Defect; 35] = [
+const DEFECTS: [Defect; 36] = [
     defect("S old TLS to storage", STORAGE, "'TLS1_2'", "'TLS1_0'", "minimumTlsVersion is TLS1_0, expected TLS1_2"),
     defect(
         "S plain HTTP to storage",
@@ -58,9 +58,16 @@ const DEFECTS: [Defect; 35] = [
     defect(
         "S plain FTP to the app",
         APP,
-        "ftpsState: 'Disabled'",
-        "ftpsState: 'AllAllowed'",
-        "ftpsState is AllAllowed",
+        "  parent: site\n  name: 'ftp'\n  properties: {\n    allow: false",
+        "  parent: site\n  name: 'ftp'\n  properties: {\n    allow: true",
+        "basic authentication of ftp is not switched off",
+    ),
+    defect(
+        "what Flex Consumption refuses",
+        APP,
+        "      http20Enabled: true\n",
+        "      http20Enabled: true\n      ftpsState: 'Disabled'\n",
+        "Flex Consumption refuses properties.siteConfig.ftpsState",
     ),
     defect(
         "old TLS to the hub",

@@ -12,6 +12,15 @@ const OWN_IDENTITY: [&str; 2] = [
     "properties.functionAppConfig.deployment.storage.authentication.userAssignedIdentityResourceId",
 ];
 
+/// Site configuration of other plans, for which Flex Consumption refuses the whole app.
+const NOT_ON_FLEX: [&str; 6] = [
+    "alwaysOn",
+    "ftpsState",
+    "functionAppScaleLimit",
+    "linuxFxVersion",
+    "minimumElasticInstanceCount",
+    "preWarmedInstanceCount",
+];
 /// Settings that Flex Consumption refuses, or that hold keys.
 const FORBIDDEN: [&str; 9] = [
     "AzureWebJobsStorage",
@@ -37,18 +46,24 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
         ("properties.functionAppConfig.scaleAndConcurrency.instanceMemoryMB", Value::Number(512)),
         ("properties.siteConfig.minTlsVersion", Value::text("1.2")),
         ("properties.siteConfig.scmMinTlsVersion", Value::text("1.2")),
-        ("properties.siteConfig.ftpsState", Value::text("Disabled")),
         ("properties.siteConfig.http20Enabled", TRUE),
         ("properties.siteConfig.remoteDebuggingEnabled", FALSE),
         ("identity.type", Value::text("UserAssigned")),
         ("properties.functionAppConfig.deployment.storage.authentication.type", Value::text("UserAssignedIdentity")),
     ];
     let mut problems = broken(deployment, SITE, &rules);
+    problems.extend(deployment.of_kind(SITE).flat_map(other_plans));
     problems.extend(plan(deployment));
     problems.extend(deployment.of_kind(SITE).flat_map(|site| identity(site, deployment)));
     problems.extend(settings(deployment));
     problems.extend(deployment.of_kind(SITE).flat_map(|site| callers(site, deployment)));
     problems
+}
+
+fn other_plans(site: &Item) -> Vec<Problem> {
+    let present = |name: &&str| *site.get(&format!("properties.siteConfig.{name}")) != Value::Null;
+    let refused = |name: &str| site.problem(&format!("Flex Consumption refuses properties.siteConfig.{name}"));
+    NOT_ON_FLEX.into_iter().filter(present).map(refused).collect()
 }
 
 fn plan(deployment: &Deployment) -> Vec<Problem> {
