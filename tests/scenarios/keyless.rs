@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use local::entra::{Entra, Fault};
-use local::iot_hub::{Operation, Role};
+use local::iot_hub::{Effect, Fault as HubFault, Operation, Role};
 use local::system::{DEVICE_POLICY, Options, System};
 use serde_json::{Value, json};
 
@@ -159,6 +159,28 @@ async fn a_missing_twin_role_is_named_costs_one_call_and_parks_the_events() {
     let report = health(&system).await;
     assert!(report.contains("IoT Hub Twin Contributor"), "{report}");
     system.host.wait_for_log(|line| line.contains("IoT Hub Twin Contributor"), LIMIT).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_asked_for_want_of_a_role_does_not_pass_for_an_answer_of_the_hub() {
+    let system = keyless_with(&[]).await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    system.iot_hub.remove_role(entra(&system).principal_id(), Role::TwinContributor);
+    create_tagged(&system, "sensor-2", &lorawan_tags());
+    queued(&system, "parked", 1).await;
+    system.iot_hub.inject(HubFault::new(Operation::DeviceSend, Effect::ResetBefore));
+    let failed = (1..=4).map(|f_cnt| {
+        let (tts, webhook) = (system.tts.clone(), system.webhook.clone());
+        tokio::spawn(async move { tts.send(&webhook, &device("sensor-1").uplink(2, f_cnt, &[1])).await.delivered() })
+    });
+    for parked in failed.collect::<Vec<_>>() {
+        assert!(parked.await.unwrap());
+    }
+    create_tagged(&system, "sensor-3", &lorawan_tags());
+    queued(&system, "parked", 6).await;
+    assert!(!send(&system, &device("sensor-1").uplink(2, 5, &[1])).await.reason().contains("not asked"));
+    let sixth = send(&system, &device("sensor-1").uplink(2, 6, &[1])).await;
+    assert!(sixth.status == 202 && sixth.reason().contains("not asked"), "{sixth:?}");
 }
 
 #[tokio::test]

@@ -259,16 +259,40 @@ async fn decoded_payloads_merge_or_replace_as_the_settings_say() {
 }
 
 #[tokio::test]
-async fn updates_without_news_are_left_out_for_a_while_if_the_settings_say_so() {
-    let settings = [("IOT_HUB_TWIN_UNCHANGED_SECONDS", "3600"), ("IOT_HUB_TWIN_RADIO_STATE", "off")];
+async fn an_update_over_the_rate_leaves_the_connection_to_those_that_follow() {
+    let settings = [("IOT_HUB_TWIN_UPDATES_PER_SECOND", "1"), ("IOT_HUB_CONNECTION_IDLE_SECONDS", "30")];
     let system = system_with(&settings).await;
     system.iot_hub.create_device("sensor-1").unwrap();
-    for (f_cnt, temperature) in [(1, 21), (2, 21), (3, 21), (4, 22)] {
-        assert_eq!(send(&system, &uplink(f_cnt, &json!({"t": temperature}), 0)).await.status, 200);
+    assert_eq!(send(&system, &uplink(1, &json!({"t": 1}), 0)).await.status, 200);
+    let at_once = (2..=7).map(|f_cnt| {
+        let (tts, webhook) = (system.tts.clone(), system.webhook.clone());
+        tokio::spawn(async move { tts.send(&webhook, &uplink(f_cnt, &json!({"t": f_cnt}), 0)).await.delivered() })
+    });
+    for kept in at_once.collect::<Vec<_>>() {
+        assert!(kept.await.unwrap());
     }
-    assert_eq!(now(&system)["decodedPayload"]["t"], 22);
-    assert_eq!(system.iot_hub.mqtt_calls(Operation::MqttTwinPatch), 2);
-    assert_eq!(messages(&system, 4).await.len(), 4, "telemetry is not thinned out");
+    queued(&system, "parked", 1).await;
+    send(&system, &uplink(8, &json!({"t": 8}), 0)).await;
+    assert_eq!(system.iot_hub.mqtt_calls(Operation::MqttConnect), 1);
+}
+
+#[tokio::test]
+async fn updates_without_news_are_left_out_for_a_while_if_the_settings_say_so() {
+    for idle in ["5", "0"] {
+        let settings = [
+            ("IOT_HUB_TWIN_UNCHANGED_SECONDS", "3600"),
+            ("IOT_HUB_TWIN_RADIO_STATE", "off"),
+            ("IOT_HUB_CONNECTION_IDLE_SECONDS", idle),
+        ];
+        let system = system_with(&settings).await;
+        system.iot_hub.create_device("sensor-1").unwrap();
+        for (f_cnt, temperature) in [(1, 21), (2, 21), (3, 21), (4, 22)] {
+            assert_eq!(send(&system, &uplink(f_cnt, &json!({"t": temperature}), 0)).await.status, 200);
+        }
+        assert_eq!(now(&system)["decodedPayload"]["t"], 22);
+        assert_eq!(system.iot_hub.mqtt_calls(Operation::MqttTwinPatch), 2);
+        assert_eq!(messages(&system, 4).await.len(), 4, "telemetry is not thinned out");
+    }
 }
 
 #[tokio::test]

@@ -140,9 +140,14 @@ impl HubApi {
         }
     }
 
+    /// Whether twins may be asked for, or why not: our credential was refused a moment ago. To be looked at before the
+    /// circuit, for this is no answer of the hub.
+    pub(super) fn may_ask_for_twins(&self) -> Result<(), Error> {
+        self.twin_gate.check()
+    }
+
     /// The twin as the service side sees it, `None` if there is no such device.
     pub(super) async fn twin(&self, device_id: &DeviceId, timeout: Duration) -> Result<Option<Value>, Error> {
-        self.twin_gate.check()?;
         let request = self.http.get(self.url(&format!("/twins/{}", device_id.path_segment())));
         let response = self.answer(request, timeout).await?;
         match response.status().as_u16() {
@@ -165,7 +170,6 @@ impl HubApi {
         etag: Option<&str>,
         timeout: Duration,
     ) -> Result<TagsWritten, Error> {
-        self.twin_gate.check()?;
         let mut request = self.http.patch(self.url(&format!("/twins/{}", device_id.path_segment())));
         if let Some(etag) = etag {
             request = request.header(IF_MATCH, format!("\"{}\"", etag.trim_matches('"')));

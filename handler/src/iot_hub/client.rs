@@ -68,6 +68,7 @@ impl IotHub {
     /// # Errors
     /// [`Error::Unavailable`] when another time may do.
     pub async fn twin(&self, device_id: &DeviceId, deadline: Instant) -> Result<Option<Value>, Error> {
+        self.api.may_ask_for_twins()?;
         self.recorded(async { self.api.twin(device_id, remaining(deadline)?.min(TWIN_TIMEOUT)).await }).await
     }
 
@@ -82,6 +83,7 @@ impl IotHub {
         etag: Option<&str>,
         deadline: Instant,
     ) -> Result<TagsWritten, Error> {
+        self.api.may_ask_for_twins()?;
         let write = async {
             let timeout = remaining(deadline)?.min(TWIN_TIMEOUT);
             self.api.write_tags(device_id, tags, etag, timeout).await

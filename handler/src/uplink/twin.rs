@@ -13,6 +13,9 @@ use crate::error::{Error, OPERATOR, Peer, Retry};
 use crate::iot_hub::{DeviceId, Report, Update};
 use crate::parking::Item;
 
+/// How old a message may be that is left out if it is no news; an older one may be news by what is there now.
+const FRESH: Duration = Duration::from_secs(30);
+
 /// How long a device may take to be created by a message that is parked as well.
 const CREATION: time::Duration = time::Duration::hours(1);
 
@@ -62,7 +65,7 @@ pub(super) async fn report(
     is_late: bool,
     deadline: Instant,
 ) -> Result<Report, Error> {
-    let depends = is_late || reported.depends_on_the_present(now(), app.settings.twins.connection_idle);
+    let depends = is_late || reported.depends_on_the_present(now(), FRESH);
     if !depends && app.unchanged.is_no_news(device_id, reported) {
         return Ok(Report::NothingToWrite);
     }

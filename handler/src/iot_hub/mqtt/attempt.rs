@@ -11,7 +11,8 @@ use crate::iot_hub::DeviceId;
 
 impl Pool {
     /// Writes an update, by the connection that was kept or by a new one. It is asked whether it reads first when the
-    /// connection stands: who has written something newer until then is disconnected by it, and looks once more.
+    /// connection stands: who has written something newer until then is disconnected by it, and looks once more. Its first
+    /// turn among the updates has been waited for.
     pub(super) async fn attempt(
         &self,
         device_id: &DeviceId,
@@ -25,7 +26,6 @@ impl Pool {
             // Boxed, or else every future around it is as large, and copied on its way to where it is polled.
             None => Box::pin(self.connect(device_id, deadline)).await?,
         };
-        self.updates.turn(deadline).await?;
         if !(update.reads_first() || must_read) {
             connection.patch(update.patch()).await?;
             return Ok((connection, true));

@@ -116,6 +116,8 @@ impl Pool {
         let mut open = in_turn.map_err(|_| busy())?;
         // A connection gone silent leaves time for another.
         let give_up = Instant::now() + deadline.saturating_duration_since(Instant::now()).mul_f64(ATTEMPT);
+        // Before the connection is touched: what is refused here leaves it as it is.
+        self.updates.turn(give_up).await?;
         // Until it has succeeded, nobody knows what the connection is in the middle of: it is given back only then.
         open.look();
         let kept = open.connection.take();
@@ -174,7 +176,7 @@ impl Pool {
             sleep(wait).await;
             let mut open = slot.turn.lock().await;
             let unused = open.used_at.map_or(idle, |at| at.elapsed());
-            if unused < idle && open.connection.is_some() {
+            if unused < idle {
                 wait = idle - unused;
                 continue;
             }
@@ -183,7 +185,8 @@ impl Pool {
             if let Err(error) = Box::pin(self.confirm(&device_id, &mut open)).await {
                 looks += 1;
                 if looks < LOOKS && error.is_transient() {
-                    wait = with_jitter(FIRST_PAUSE * looks);
+                    let asked_for = if let Some(Retry::After(wait)) = error.retry() { wait } else { Duration::ZERO };
+                    wait = with_jitter(FIRST_PAUSE * looks).max(asked_for);
                     continue;
                 }
                 tracing::warn!(
