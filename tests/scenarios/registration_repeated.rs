@@ -80,6 +80,24 @@ async fn a_device_created_anew_whose_change_waits_is_not_deleted_late() {
 }
 
 #[tokio::test]
+async fn a_device_created_anew_with_other_euis_and_the_old_status_does_not_keep_the_old_registration() {
+    let system = with_sensor().await;
+    let mut tags = system.iot_hub.twin("sensor-1").unwrap()["tags"].clone();
+    tags["lorawan"]["devEui"] = json!("70B3D57ED00000FF");
+    system.tts.inject(Fault::always(Effect::Unauthenticated));
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    system.iot_hub.create_device_with_twin("sensor-1", json!({"tags": tags})).unwrap();
+    all_events_handled(&system).await;
+    system.host.queues().clear("parked").await.unwrap();
+    system.tts.clear_faults();
+    park(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
+    nothing_is_parked(&system).await;
+    let ids = registered(&system).await.at(Server::Identity).unwrap()["ids"].clone();
+    assert_eq!(ids["dev_eui"], "70B3D57ED00000FF", "{ids}");
+    assert_eq!(items(&system, "dead-letter").len(), 0);
+}
+
+#[tokio::test]
 async fn a_late_registration_cut_short_after_the_deletion_leaves_nothing_behind() {
     let system = with_sensor().await;
     let identity = registered(&system).await.at(Server::Identity).unwrap().clone();

@@ -20,6 +20,15 @@ impl ByApi<'_> {
         }
     }
 
+    /// Whether the device under this id has other EUIs than these tags: it is the one that was deleted. Who creates a
+    /// device anew may copy its old `lorawanStatus`, so that alone does not tell.
+    async fn is_the_former(&self, ids: &EndDeviceIds, tags: &Value, deadline: Instant) -> Result<bool, Error> {
+        match tags.as_object().map(|tags| end_device_from(ids.clone(), tags)) {
+            Some(Ok(described)) => self.api.has_another(&described.device, deadline).await,
+            Some(Err(_)) | None => Ok(false),
+        }
+    }
+
     /// Deletes the device, unless the settings say to keep it. One created anew in the meantime, whose creation may have
     /// been handled before, is registered again.
     pub(super) async fn delete(
@@ -34,7 +43,9 @@ impl ByApi<'_> {
         }
         if attempt != Try::First {
             let twin = self.app.iot_hub.twin(device_id, deadline).await?;
-            if let Some(twin) = twin.filter(|twin| status::remembered(twin).applied.is_some()) {
+            if let Some(twin) = twin.filter(|twin| status::remembered(twin).applied.is_some())
+                && !self.is_the_former(ids, &twin["tags"]["lorawan"], deadline).await?
+            {
                 // An earlier try may have deleted it at some servers, but its session need not go with it.
                 tracing::info!(device_id = device_id.as_str(), "late deletion: the device has been created anew");
                 return self.follow_tags(ids, device_id, twin, Trust::Applied, deadline).await;
