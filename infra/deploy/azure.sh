@@ -28,7 +28,8 @@ show_what_if() {
 build_zip() {
   [[ -z $zip ]] || return 0
   step 'Zip'
-  (cd "$infra/.." && cargo run --quiet --locked -p local --bin package) || fail 'the zip could not be built' \
+  # Building runs what others wrote.
+  (cd "$infra/.." && env -u STACK_API_KEY -u WEBHOOK_SECRET -u STACK_SETUP_API_KEY cargo run --quiet --locked -p local --bin package) || fail 'the zip could not be built' \
     'see above; or download app.zip of a release and give it by --zip'
   zip=$infra/../target/package/app.zip
 }
@@ -113,8 +114,15 @@ create_function_key() {
   say 'created'
 }
 
+# Every function has its key `default`: a listing with neither says nothing, and to set ours then would renew it.
 find_function_key() {
-  read_azure function_key functionapp function keys list --resource-group "$resource_group" --name "$function_app_name" \
-    --function-name uplink --query '"the-things-stack"' --output tsv || return
+  local found keys=()
+  read_azure found functionapp function keys list --resource-group "$resource_group" --name "$function_app_name" \
+    --function-name uplink --query '["the-things-stack", default]' --output tsv || return
+  mapfile -t keys <<<"$found"
+  function_key=${keys[0]:-}
   [[ $function_key != None ]] || function_key=''
+  [[ -z $function_key && (-z ${keys[1]:-} || ${keys[1]} == None) ]] || return 0
+  complaint='az lists its keys as empty'
+  return 1
 }

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # What must be there before anything is changed.
 
-# The first version that knows Flex Consumption.
-oldest_az=2.60
+# Before it, publishing to Flex Consumption can hang for ever, and function keys are listed as null.
+oldest_az=2.88
 providers=(Microsoft.Devices Microsoft.EventHub Microsoft.Insights Microsoft.KeyVault Microsoft.ManagedIdentity
   Microsoft.OperationalInsights Microsoft.Storage Microsoft.Web)
 

@@ -51,7 +51,7 @@ async fn providers_that_are_not_registered_and_an_old_az_are_named() {
     let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
     azure.answers("provider list", "Microsoft.Storage\nMicrosoft.Web\nMicrosoft.Insights\n");
     insta::assert_snapshot!("providers", run(&azure, Given::usual(&tts)).await.transcript);
-    azure.answers("version", "2.45.0\n");
+    azure.answers("version", "2.87.1\n");
     insta::assert_snapshot!("old_az", run(&azure, Given::usual(&tts)).await.transcript);
 }
 
