@@ -28,20 +28,47 @@ spare_existing_hub() {
 
 # Routes first: an endpoint in use cannot be deleted.
 take_from_hub() {
-  local names route identity=''
+  local names route
   read_hub names route list --query '[].name'
   for route in "$lifecycle_route" "$twin_route"; do
     has_line "$names" "$route" && change_hub route delete --route-name "$route"
   done
   read_hub names routing-endpoint list --endpoint-type eventhub --query '[].name'
   has_line "$names" "$hub_endpoint" && change_hub routing-endpoint delete --endpoint-name "$hub_endpoint"
-  # A hub with an identity that is gone takes no further changes.
-  read_azure identity deployment group show --resource-group "$resource_group" --name "$deployment" \
-    --query properties.outputs.hubIdentityId.value --output tsv || say 'found no deployment, hence no identity to remove'
-  [[ -z $identity ]] || change_hub identity remove --user-assigned "$identity"
+  take_identity_from_hub
+  take_roles_from_hub
   read_hub names policy list --query '[].keyName'
   has_line "$names" "$hub_policy" && change_hub policy delete --name "$hub_policy"
   say "IoT Hub $existing_iot_hub: our routes, endpoint, identity and policy are gone, the rest is as it was"
+}
+
+# A hub with an identity that is gone takes no further changes. To remove one that is not attached, e.g. in a second try,
+# fails, as does another spelling than the hub's.
+take_identity_from_hub() {
+  local identity='' attached one
+  read_azure identity deployment group show --resource-group "$resource_group" --name "$deployment" \
+    --query properties.outputs.hubIdentityId.value --output tsv || say 'found no deployment, hence no identity to remove'
+  # shellcheck disable=SC2016
+  read_azure attached iot hub show --name "$existing_iot_hub" --resource-group "$hub_group" --output tsv \
+    --query 'keys(identity.userAssignedIdentities || `{}`)' ||
+    fail "IoT Hub $existing_iot_hub cannot be read: $(complaint_line)" 'run this again'
+  while IFS= read -r one; do
+    [[ -z $one || ${one,,} != "${identity,,}" ]] || change_hub identity remove --user-assigned "$one"
+  done <<<"$attached"
+}
+
+# Nobody else removes them when their holder is gone.
+take_roles_from_hub() {
+  local holder='' roles=''
+  read_azure holder identity list --resource-group "$resource_group" --output tsv \
+    --query "[?starts_with(name, 'id-app-')].principalId" || say "the identity cannot be read: $(complaint_line)"
+  [[ -n $holder ]] || return 0
+  read_azure roles role assignment list --scope "$hub_id" --output tsv --query "[?principalId=='$holder'].id" \
+    --fill-principal-name false || say "the hub's roles cannot be read: $(complaint_line)"
+  [[ -n $roles ]] || return 0
+  mapfile -t roles <<<"$roles"
+  azure role assignment delete --ids "${roles[@]}" --output none || say \
+    "roles of the deleted function app stay on $existing_iot_hub, without harm: $(complaint_line)"
 }
 
 confirm() {
