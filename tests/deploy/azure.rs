@@ -72,6 +72,8 @@ impl Azure {
             ("functionapp list-flexconsumption-runtimes", ""),
             ("group exists", "false\n"),
             ("group create", ""),
+            ("iot hub list", ""),
+            ("keyvault list-deleted", ""),
             ("deployment group create", ""),
             ("functionapp deployment source config-zip", ""),
             ("functionapp function keys set", ""),
