@@ -60,24 +60,30 @@ add_routes_to_hub() {
 }
 
 add_endpoint() {
-  local there address
-  read_hub there routing-endpoint list --endpoint-type eventhub --query "[?name=='$hub_endpoint'].[endpointUri, entityPath]"
-  if [[ -z $there ]]; then
+  read_endpoint
+  if [[ -z $endpoint_host ]]; then
     retry 'a role is not known everywhere' try_endpoint || fail "the endpoint cannot be added: $(complaint_line)" \
       'a free hub has one endpoint only: az iot hub routing-endpoint list shows it' 'run this again'
     say "endpoint $hub_endpoint added"
     return
   fi
-  # Azure may add a slash or a port to the host.
-  address=${there%%$'\t'*}
-  address=${address#sb://}
-  address=${address%%[:/]*}
-  [[ ${address,,} == "${event_hubs_host,,}" && ${there##*$'\t'} == "$event_hub" ]] || fail \
-    "found an endpoint $hub_endpoint that points to ${there/$'\t'/, hub }, expected sb://$event_hubs_host, hub $event_hub" \
+  [[ $endpoint_host == "${event_hubs_host,,}" && $endpoint_hub == "$event_hub" ]] || fail \
+    "found an endpoint $hub_endpoint that points to $endpoint_host, hub $endpoint_hub, expected $event_hubs_host, hub $event_hub" \
     'if another bridge uses it: give this one another hub, or uninstall the other' \
     "if nobody uses it: delete routes $lifecycle_route and $twin_route, then it; infra/MIGRATE.md, step 7, has the commands" \
     'then run this again'
   say "endpoint $hub_endpoint is there already"
+}
+
+# Sets $endpoint_host and $endpoint_hub, empty if there is no endpoint of our name.
+read_endpoint() {
+  local there
+  read_hub there routing-endpoint list --endpoint-type eventhub --query "[?name=='$hub_endpoint'].[endpointUri, entityPath]"
+  # Azure may add a slash or a port to the host.
+  endpoint_host=${there%%$'\t'*} endpoint_hub=${there##*$'\t'}
+  endpoint_host=${endpoint_host#sb://}
+  endpoint_host=${endpoint_host%%[:/]*}
+  endpoint_host=${endpoint_host,,}
 }
 
 try_endpoint() {
