@@ -13,7 +13,7 @@ twin_condition='IS_OBJECT($body.properties.desired) OR IS_OBJECT($body.tags.lora
 find_existing_hub() {
   local found
   read_azure found iot hub show --name "$existing_iot_hub" --output tsv --query \
-    '[resourcegroup, id, sku.name, properties.disableLocalAuth, properties.disableDeviceSAS, properties.publicNetworkAccess]' || fail \
+    '[resourcegroup || resourceGroup, id, sku.name, properties.disableLocalAuth, properties.disableDeviceSAS, properties.publicNetworkAccess]' || fail \
     "found no IoT Hub $existing_iot_hub in subscription $subscription: $(complaint_line)" 'az iot hub list --output table'
   mapfile -t hub <<<"$found"
   hub_group=${hub[0]} hub_id=${hub[1]}
