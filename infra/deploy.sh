@@ -85,7 +85,8 @@ deploy() {
   check_account
   check_region
   check_the_things_stack
-  [[ -z $existing_iot_hub ]] || find_existing_hub
+  [[ -z $existing_iot_hub ]] || check_existing_hub
+  check_group
   if [[ -n $what_if ]]; then
     show_what_if
     return

@@ -161,9 +161,6 @@ param logRetentionDays int = 30
 @maxValue(1000)
 param dailyLogCapGb int = 1
 
-@description('Whether the key vault of this name was deleted less than seven days ago and is to be recovered.')
-param recoverKeyVault bool = false
-
 @description('Tags of every resource.')
 param tags object = {}
 
@@ -224,7 +221,6 @@ module keyVault 'modules/key-vault.bicep' = {
   params: {
     location: location
     nameSuffix: nameSuffix
-    recover: recoverKeyVault
     workspaceId: monitoring.outputs.workspaceId
     tags: tags
   }

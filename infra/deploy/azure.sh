@@ -16,9 +16,8 @@ template_arguments() {
 
 show_what_if() {
   step 'What would change'
-  local exists arguments
-  read_azure exists group exists --name "$resource_group" || fail "az cannot look for the group: $(complaint_line)" 'az login'
-  [[ $exists == true ]] || fail "found no resource group $resource_group, which what-if needs" \
+  local arguments
+  [[ $group_exists == true ]] || fail "found no resource group $resource_group, which what-if needs" \
     "az group create --name $resource_group --location $location (an empty group costs nothing)"
   template_arguments
   azure deployment group what-if "${arguments[@]}" || fail_deployment
@@ -28,16 +27,15 @@ show_what_if() {
 build_zip() {
   [[ -z $zip ]] || return 0
   step 'Zip'
-  (cd "$infra/.." && cargo run --quiet --locked -p local --bin package) || fail 'the zip could not be built' \
+  # Building runs what others wrote.
+  (cd "$infra/.." && env -u STACK_API_KEY -u WEBHOOK_SECRET -u STACK_SETUP_API_KEY cargo run --quiet --locked -p local --bin package) || fail 'the zip could not be built' \
     'see above; or download app.zip of a release and give it by --zip'
   zip=$infra/../target/package/app.zip
 }
 
 create_group() {
   step "Resource group $resource_group"
-  local exists
-  read_azure exists group exists --name "$resource_group" || fail "az cannot look for the group: $(complaint_line)" 'az login'
-  if [[ $exists == true ]]; then
+  if [[ $group_exists == true ]]; then
     say 'is there already'
     return
   fi
@@ -62,31 +60,52 @@ deploy_template() {
   say "function app $function_app_name, IoT Hub $iot_hub_name"
 }
 
-# Fails for good, not only for now, unless the complaint is about rights that were just given.
+# Fails for good, not only for now, unless the complaint is about rights that were just given. How the hub words it that
+# its role is not known yet is not documented: whatever names its endpoint or routing is tried again.
 try_template() {
   azure deployment group create "${arguments[@]}" --output none && return
   case $complaint in
+    *QuotaExceeded* | *'maximum number'* | *'Max number'*) fail_deployment ;;
+    *[Ee]ndpoint* | *[Rr]outing* | *[Rr]oute*) return 1 ;;
+    *AuthorizationFailed*) fail_deployment ;;
     *PrincipalNotFound* | *Unauthorized* | *Forbidden* | *'does not have permission'* | *AnotherOperationInProgress*) return 1 ;;
     *) fail_deployment ;;
   esac
 }
 
 fail_deployment() {
-  local see="az deployment operation group list --resource-group $resource_group --name $deployment --query \"[?properties.provisioningState=='Failed'].properties.statusMessage\""
   case $complaint in
-    *'deleted state'* | *'soft-deleted'* | *VaultAlreadySoftDeleted*)
-      fail "found a deleted key vault that still holds its name: $(complaint_line)" \
-        'run this again with --parameter recoverKeyVault=true, or with another --name-suffix' ;;
-    *AlreadyTaken* | *AlreadyExists* | *'already exists'* | *'already taken'* | *'already in use'* | *'not available'* | *NotAvailable* | *Unavailable*)
-      fail "found a name that somebody else has: $(complaint_line)" 'run this again with another --name-suffix' ;;
-    *AuthorizationFailed* | *'roleAssignments/write'*)
-      fail "this login may not do that: $(complaint_line)" \
-        "ask for Owner, or Contributor and Role Based Access Control Administrator, on group $resource_group" ;;
+    *'deleted state'* | *'soft-deleted'* | *VaultAlreadySoftDeleted*) fail_deleted_vault ;;
     *QuotaExceeded* | *'maximum number'* | *'Max number'*)
       fail "found no room in the subscription, e.g. for a second free IoT Hub: $(complaint_line)" \
         'choose --profile s1, or --existing-iot-hub with the hub there is' ;;
-    *) fail "the deployment failed: $(complaint_line)" "$see" 'run this again: it goes on where it was' ;;
+    *[Ee]ndpoint* | *[Rr]outing* | *[Rr]oute*) fail_deployment_otherwise ;;
+    *AuthorizationFailed* | *'roleAssignments/write'*)
+      fail "this login may not do that: $(complaint_line)" \
+        "ask for Owner, or Contributor and Role Based Access Control Administrator, on group $resource_group" ;;
+    *AlreadyTaken* | *AlreadyExists* | *'already exists'* | *'already taken'* | *'already in use'* | *'not available'* | *NotAvailable* | *Unavailable*)
+      fail "found a name that somebody else has: $(complaint_line)" 'run this again with another --name-suffix' ;;
+    *) fail_deployment_otherwise ;;
   esac
+}
+
+fail_deployment_otherwise() {
+  fail "the deployment failed: $(complaint_line)" "az deployment operation group list --resource-group $resource_group --name $deployment --query \"[?properties.provisioningState=='Failed'].properties.statusMessage\"" \
+    'run this again: it goes on where it was'
+}
+
+# The complaint does not say which vault it is.
+fail_deleted_vault() {
+  local what vaults name region vault next="az keyvault list-deleted --resource-type vault, then az keyvault recover --name NAME --location REGION"
+  what=$(complaint_line)
+  if read_azure vaults keyvault list-deleted --resource-type vault --output tsv --query \
+    "[?starts_with(name, 'kv-')].[name, properties.location, properties.vaultId]"; then
+    while IFS=$'\t' read -r name region vault; do
+      [[ -z $name_suffix || $name == "kv-$name_suffix" ]] || continue
+      [[ ${vault,,} != *"/resourcegroups/${resource_group,,}/"* ]] || next="az keyvault recover --name $name --location $region --subscription $subscription"
+    done <<<"$vaults"
+  fi
+  fail "found a deleted key vault that still holds its name: $what" "$next" 'then run this again; or at once with another --name-suffix'
 }
 
 publish_zip() {
@@ -113,8 +132,15 @@ create_function_key() {
   say 'created'
 }
 
+# Every function has its key `default`: a listing with neither says nothing, and to set ours then would renew it.
 find_function_key() {
-  read_azure function_key functionapp function keys list --resource-group "$resource_group" --name "$function_app_name" \
-    --function-name uplink --query '"the-things-stack"' --output tsv || return
+  local found keys=()
+  read_azure found functionapp function keys list --resource-group "$resource_group" --name "$function_app_name" \
+    --function-name uplink --query '["the-things-stack", default]' --output tsv || return
+  mapfile -t keys <<<"$found"
+  function_key=${keys[0]:-}
   [[ $function_key != None ]] || function_key=''
+  [[ -z $function_key && (-z ${keys[1]:-} || ${keys[1]} == None) ]] || return 0
+  complaint='az lists its keys as empty'
+  return 1
 }

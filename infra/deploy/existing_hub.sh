@@ -11,16 +11,29 @@ twin_route=bridge-twin-changes
 twin_condition='IS_OBJECT($body.properties.desired) OR IS_OBJECT($body.tags.lorawan)'
 
 find_existing_hub() {
-  local found hub hub_id
-  read_azure found iot hub show --name "$existing_iot_hub" --query '[id, sku.name]' --output tsv || fail \
+  local found
+  read_azure found iot hub show --name "$existing_iot_hub" --output tsv --query \
+    '[resourcegroup || resourceGroup, id, sku.name, properties.disableLocalAuth, properties.disableDeviceSAS, properties.publicNetworkAccess]' || fail \
     "found no IoT Hub $existing_iot_hub in subscription $subscription: $(complaint_line)" 'az iot hub list --output table'
   mapfile -t hub <<<"$found"
-  hub_id=${hub[0]}
-  [[ ${hub[1]} != B* ]] || fail "found an IoT Hub of the basic tier ${hub[1]}, which has no twins" \
-    "az iot hub update --name $existing_iot_hub --sku S1"
-  hub_group=${hub_id#*/resourceGroups/}
-  hub_group=${hub_group%%/*}
+  hub_group=${hub[0]} hub_id=${hub[1]}
   say "IoT Hub $existing_iot_hub in group $hub_group"
+}
+
+# The handler sends by a key of the hub's, over the internet, and keeps state in twins.
+check_existing_hub() {
+  find_existing_hub
+  [[ ${hub[2]} != B* ]] || fail "found an IoT Hub of the basic tier ${hub[2]}, which has no twins" \
+    "az iot hub update --name $existing_iot_hub --sku S1"
+  [[ ${hub[3],,} != true ]] || refuse_hub disableLocalAuth true 'which refuses the key the handler sends by' false
+  [[ ${hub[4],,} != true ]] || refuse_hub disableDeviceSAS true 'which refuses the keys of devices' false
+  [[ ${hub[5],,} != disabled ]] || refuse_hub publicNetworkAccess Disabled 'which nobody reaches from outside its network' Enabled
+}
+
+# refuse_hub PROPERTY FOUND REASON EXPECTED
+refuse_hub() {
+  fail "found IoT Hub $existing_iot_hub with $1 $2, $3; expected $4" \
+    "az iot hub update --name $existing_iot_hub --resource-group $hub_group --set properties.$1=$4" 'or choose another hub'
 }
 
 # Its key goes into the vault with the template, so it must be there first.
@@ -40,17 +53,37 @@ add_routes_to_hub() {
   step "Endpoint and routes of IoT Hub $existing_iot_hub"
   local names
   change_hub identity assign --user-assigned "$hub_identity_id"
-  read_hub names routing-endpoint list --endpoint-type eventhub --query '[].name'
-  if has_line "$names" "$hub_endpoint"; then
-    say "endpoint $hub_endpoint is there already"
-  else
-    retry 'a role is not known everywhere' try_endpoint || fail "the endpoint cannot be added: $(complaint_line)" \
-      'a free hub has one endpoint only: az iot hub routing-endpoint list shows it' 'run this again'
-    say "endpoint $hub_endpoint added"
-  fi
+  add_endpoint
   read_hub names route list --query '[].name'
   add_route "$names" "$lifecycle_route" devicelifecycleevents true
   add_route "$names" "$twin_route" twinchangeevents "$twin_condition"
+}
+
+add_endpoint() {
+  read_endpoint
+  if [[ -z $endpoint_host ]]; then
+    retry 'a role is not known everywhere' try_endpoint || fail "the endpoint cannot be added: $(complaint_line)" \
+      'a free hub has one endpoint only: az iot hub routing-endpoint list shows it' 'run this again'
+    say "endpoint $hub_endpoint added"
+    return
+  fi
+  [[ $endpoint_host == "${event_hubs_host,,}" && $endpoint_hub == "$event_hub" ]] || fail \
+    "found an endpoint $hub_endpoint that points to $endpoint_host, hub $endpoint_hub, expected $event_hubs_host, hub $event_hub" \
+    'if another bridge uses it: give this one another hub, or uninstall the other' \
+    "if nobody uses it: delete routes $lifecycle_route and $twin_route, then it; infra/MIGRATE.md, step 7, has the commands" \
+    'then run this again'
+  say "endpoint $hub_endpoint is there already"
+}
+
+# Sets $endpoint_host and $endpoint_hub, empty if there is no endpoint of our name.
+read_endpoint() {
+  local there
+  read_hub there routing-endpoint list --endpoint-type eventhub --query "[?name=='$hub_endpoint'].[endpointUri, entityPath]"
+  # Azure may add a slash or a port to the host.
+  endpoint_host=${there%%$'\t'*} endpoint_hub=${there##*$'\t'}
+  endpoint_host=${endpoint_host#sb://}
+  endpoint_host=${endpoint_host%%[:/]*}
+  endpoint_host=${endpoint_host,,}
 }
 
 try_endpoint() {

@@ -1,8 +1,10 @@
 # shellcheck shell=bash
 # What must be there before anything is changed.
 
-# The first version that knows Flex Consumption.
-oldest_az=2.60
+# Before it, publishing to Flex Consumption can hang for ever, and function keys are listed as null.
+oldest_az=2.88
+# The first version where a module needs no name.
+oldest_bicep=0.34.1
 providers=(Microsoft.Devices Microsoft.EventHub Microsoft.Insights Microsoft.KeyVault Microsoft.ManagedIdentity
   Microsoft.OperationalInsights Microsoft.Storage Microsoft.Web)
 
@@ -22,9 +24,24 @@ check_arguments() {
   check_address tts_address
   tts_identity_address=${tts_identity_address:-$tts_address}
   check_address tts_identity_address
+  check_handler_settings
   # The .bicepparam files read them.
   export STACK_CLUSTER_ADDRESS=$tts_address STACK_APPLICATION_ID=$tts_application
   check_secrets
+}
+
+# handlerSettings that are given take the place of ours.
+check_handler_settings() {
+  local one given
+  [[ $tts_identity_address != "$tts_address" ]] || return 0
+  for one in "${parameters[@]}"; do
+    [[ $one == handlerSettings=* ]] || continue
+    given=${one#*=}
+    [[ $given != @* || ! -r ${given#@} ]] || given=$(<"${given#@}")
+    [[ $given == *'"TTS_IDENTITY_SERVER_URL"'* ]] || fail \
+      'found --tts-identity-address together with handlerSettings that lack TTS_IDENTITY_SERVER_URL' \
+      "add \"TTS_IDENTITY_SERVER_URL\":\"$tts_identity_address\" to handlerSettings"
+  done
 }
 
 # check_address NAME: the variable, brought into the form https://HOST.
@@ -66,12 +83,17 @@ check_tools() {
   [[ -n $zip || -n $what_if ]] || command -v cargo >/dev/null || fail 'found neither --zip nor cargo to build one' \
     'install Rust from https://rustup.rs, or download app.zip of a release and give it by --zip'
   command -v az >/dev/null || fail 'found no az CLI' 'install it: https://learn.microsoft.com/cli/azure/install-azure-cli'
-  local version
+  local version bicep
   version=$(command az version --query '"azure-cli"' --output tsv)
-  [[ $(printf '%s\n' "$oldest_az" "$version" | sort -V | head -n 1) == "$oldest_az" ]] || fail \
-    "found az CLI $version, expected $oldest_az or newer" 'az upgrade'
-  command az bicep version --only-show-errors >/dev/null 2>&1 || fail 'found no Bicep compiler' 'az bicep install'
-  say "az CLI $version"
+  is_at_least "$oldest_az" "$version" || fail "found az CLI $version, expected $oldest_az or newer" 'az upgrade'
+  bicep=$(command az bicep version --only-show-errors 2>/dev/null) || fail 'found no Bicep compiler' 'az bicep install'
+  [[ ! $bicep =~ [0-9]+(\.[0-9]+)+ ]] || bicep=${BASH_REMATCH[0]}
+  is_at_least "$oldest_bicep" "${bicep:-0}" || fail "found Bicep $bicep, expected $oldest_bicep or newer" 'az bicep upgrade'
+  say "az CLI $version, Bicep $bicep"
+}
+
+is_at_least() {
+  [[ $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]
 }
 
 check_account() {
@@ -105,4 +127,24 @@ check_region() {
     "found no runtime \`custom\` for Flex Consumption in $location: $(complaint_line)" \
     "choose another of: ${regions//$'\n'/ }"
   say "region $location has Flex Consumption with custom handlers"
+}
+
+# A free hub stays free and a paid one paid: Azure changes no hub from one to the other.
+check_group() {
+  local skus=() found query="[?starts_with(name, 'iothub-') && length(name) == \`20\`].sku.name"
+  read_azure group_exists group exists --name "$resource_group" || fail "az cannot look for the group: $(complaint_line)" 'az login'
+  [[ $group_exists == true && -z $existing_iot_hub && ${parameters[*]} != *iotHubSku=* ]] || return 0
+  # Without a suffix the name ends in 13 characters that the template derives.
+  [[ -z $name_suffix ]] || query="[?name=='iothub-$name_suffix'].sku.name"
+  read_azure found iot hub list --resource-group "$resource_group" --query "$query" --output tsv ||
+    fail "az cannot list the IoT Hubs of group $resource_group: $(complaint_line)" 'ask for the role Reader or more'
+  mapfile -t skus <<<"$found"
+  case $profile/${skus[0]} in
+    */) ;;
+    s1/F1) fail "found a free hub in group $resource_group, expected a paid one for --profile s1: a free hub cannot become one" \
+      'run this again with --profile free, or with another --resource-group' ;;
+    s1/* | free/F1) ;;
+    free/*) fail "found a hub ${skus[0]} in group $resource_group, expected a free one for --profile free: a paid hub cannot become one" \
+      'run this again with --profile s1, or with another --resource-group' ;;
+  esac
 }

@@ -26,22 +26,74 @@ spare_existing_hub() {
     'move the hub into another group first: az resource move'
 }
 
-# Routes first: an endpoint in use cannot be deleted.
 take_from_hub() {
-  local names route identity=''
+  if is_of_another_bridge; then
+    say "endpoint $hub_endpoint points to $endpoint_host, another bridge's: it, its routes and policy $hub_policy stay"
+  else
+    take_routes_from_hub
+  fi
+  take_identities_from_hub
+  say "IoT Hub $existing_iot_hub: what was ours is gone, the rest is as it was"
+}
+
+is_of_another_bridge() {
+  local namespaces
+  read_endpoint
+  read_azure namespaces eventhubs namespace list --resource-group "$resource_group" --query '[].name' --output tsv ||
+    fail "the event hubs of group $resource_group cannot be listed: $(complaint_line)" 'run this again'
+  [[ -n $endpoint_host ]] && ! has_line "${namespaces,,}" "${endpoint_host%%.*}"
+}
+
+# Routes first: an endpoint in use cannot be deleted.
+take_routes_from_hub() {
+  local names route
   read_hub names route list --query '[].name'
   for route in "$lifecycle_route" "$twin_route"; do
     has_line "$names" "$route" && change_hub route delete --route-name "$route"
   done
-  read_hub names routing-endpoint list --endpoint-type eventhub --query '[].name'
-  has_line "$names" "$hub_endpoint" && change_hub routing-endpoint delete --endpoint-name "$hub_endpoint"
-  # A hub with an identity that is gone takes no further changes.
-  read_azure identity deployment group show --resource-group "$resource_group" --name "$deployment" \
-    --query properties.outputs.hubIdentityId.value --output tsv || say 'found no deployment, hence no identity to remove'
-  [[ -z $identity ]] || change_hub identity remove --user-assigned "$identity"
+  [[ -z $endpoint_host ]] || change_hub routing-endpoint delete --endpoint-name "$hub_endpoint"
   read_hub names policy list --query '[].keyName'
   has_line "$names" "$hub_policy" && change_hub policy delete --name "$hub_policy"
-  say "IoT Hub $existing_iot_hub: our routes, endpoint, identity and policy are gone, the rest is as it was"
+  return 0
+}
+
+take_identities_from_hub() {
+  local found identities one name id principal
+  read_azure found identity list --resource-group "$resource_group" --query '[].[name, id, principalId]' --output tsv ||
+    fail "the identities of group $resource_group cannot be listed: $(complaint_line)" 'run this again'
+  mapfile -t identities <<<"$found"
+  for one in "${identities[@]}"; do
+    IFS=$'\t' read -r name id principal <<<"$one"
+    case $name in
+      id-hub-*) detach_identity "$id" ;;
+      id-app-*) take_roles_from_hub "$principal" ;;
+    esac
+  done
+}
+
+# A hub with an identity that is gone takes no further changes. To remove one that is not attached, e.g. in a second try,
+# fails, as does another spelling than the hub's.
+detach_identity() {
+  local found attached one
+  # shellcheck disable=SC2016
+  read_azure found iot hub show --name "$existing_iot_hub" --resource-group "$hub_group" --output tsv \
+    --query 'keys(identity.userAssignedIdentities || `{}`)' ||
+    fail "IoT Hub $existing_iot_hub cannot be read: $(complaint_line)" 'run this again'
+  mapfile -t attached <<<"$found"
+  for one in "${attached[@]}"; do
+    [[ ${one,,} != "${1,,}" ]] || change_hub identity remove --user-assigned "$one"
+  done
+}
+
+# take_roles_from_hub PRINCIPAL: nobody else removes them when their holder is gone.
+take_roles_from_hub() {
+  local found='' roles=()
+  read_azure found role assignment list --scope "$hub_id" --output tsv --query "[?principalId=='$1'].id" \
+    --fill-principal-name false || say "the hub's roles cannot be read: $(complaint_line)"
+  [[ -n $found ]] || return 0
+  mapfile -t roles <<<"$found"
+  azure role assignment delete --ids "${roles[@]}" --output none || say \
+    "roles of the deleted function app stay on $existing_iot_hub, without harm: $(complaint_line)"
 }
 
 confirm() {

@@ -8,9 +8,6 @@ param location string
 @maxLength(20)
 param nameSuffix string
 
-@description('Whether a vault of this name was deleted less than seven days ago and is to be recovered.')
-param recover bool
-
 @description('Resource id of the workspace for metrics and logs.')
 param workspaceId string
 
@@ -23,7 +20,6 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   tags: tags
   properties: {
     tenantId: tenant().tenantId
-    createMode: recover ? 'recover' : 'default'
     sku: {
       family: 'A'
       name: 'standard'

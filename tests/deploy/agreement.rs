@@ -33,8 +33,6 @@ fn every_parameter_and_output_the_script_names_is_the_templates() {
     {
         assert!(script.contains(&format!("\"{parameter}=")) && known.contains(parameter), "{parameter}");
     }
-    let advised = "recoverKeyVault";
-    assert!(script.contains(&format!("--parameter {advised}=")) && known.contains(advised), "{advised}");
 }
 
 #[test]

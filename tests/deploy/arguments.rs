@@ -20,6 +20,12 @@ async fn a_wrong_argument_is_named_before_anything_is_called() {
         (usual().with(&["--parameter", "stackAPIKey=NNSXS"]), "found a secret in --parameter stackAPIKey"),
         (usual().with(&["--tts-address", "http://eu1.cloud.thethings.network"]), "http on loopback only"),
         (usual().with(&["--tts-address", "https://h/other"]), "expected https://HOST"),
+        (
+            usual()
+                .with(&["--tts-identity-address", "https://eu1.cloud.thethings.network"])
+                .with(&["--parameter", r#"handlerSettings={"LOG_LEVEL":"debug"}"#]),
+            r#"add "TTS_IDENTITY_SERVER_URL":"https://eu1.cloud.thethings.network" to handlerSettings"#,
+        ),
         (usual().with(&["--zip", "/no/such.zip"]), "found no file /no/such.zip"),
         (usual().set("STACK_API_KEY", "NNSXS.short"), "found in STACK_API_KEY what is no API key"),
         (usual().set("STACK_SETUP_API_KEY", "guess-guess-guess"), "found in STACK_SETUP_API_KEY what is no API key"),
@@ -32,6 +38,15 @@ async fn a_wrong_argument_is_named_before_anything_is_called() {
         assert!(run.transcript.contains("\n next: "), "{}", run.transcript);
     }
     assert_eq!(tts.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn handler_settings_with_the_identity_servers_address_are_taken() {
+    let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
+    let settings = r#"handlerSettings={"TTS_IDENTITY_SERVER_URL":"http://127.0.0.1:1"}"#;
+    let given = Given::usual(&tts).with(&["--tts-identity-address", "http://127.0.0.1:1", "--parameter", settings]);
+    let run = run(&azure, given).await;
+    assert!(run.transcript.contains("error: The Things Stack does not answer"), "{}", run.transcript);
 }
 
 #[tokio::test]

@@ -36,8 +36,10 @@ exit 99
 /// Notes the arguments of the real curl.
 const CURL: &str = "#!/usr/bin/env bash\nprintf 'curl %s\\n' \"$*\" >>\"$FAKE/curl\"\nexec REAL \"$@\"\n";
 
-/// Notes what cargo is asked to build.
-const CARGO: &str = "#!/usr/bin/env bash\nprintf 'cargo %s\\n' \"$*\" >>\"$FAKE/calls\"\n";
+/// Notes what cargo is asked to build, and the secrets it can read.
+const CARGO: &str = r#"#!/usr/bin/env bash
+printf 'cargo %s%s\n' "$*" "${STACK_API_KEY-}${WEBHOOK_SECRET-}${STACK_SETUP_API_KEY-}" >>"$FAKE/calls"
+"#;
 
 /// What the az CLI of one scenario knows.
 #[derive(Debug)]
@@ -70,6 +72,8 @@ impl Azure {
             ("functionapp list-flexconsumption-runtimes", ""),
             ("group exists", "false\n"),
             ("group create", ""),
+            ("iot hub list", ""),
+            ("keyvault list-deleted", ""),
             ("deployment group create", ""),
             ("functionapp deployment source config-zip", ""),
             ("functionapp function keys set", ""),
@@ -96,8 +100,9 @@ impl Azure {
 
     /// The newest rule is tried first.
     fn rule(&self, words: &str, stdout: &str, stderr: &str, status: u8, times: Option<usize>) {
-        if words.contains("keys list") && !stdout.trim().is_empty() {
-            self.keys.lock().unwrap().push(stdout.trim().to_owned());
+        if words.contains("keys list") {
+            let keys = stdout.lines().filter(|key| !key.is_empty() && *key != "None");
+            self.keys.lock().unwrap().extend(keys.map(str::to_owned));
         }
         let number = self.rules.fetch_sub(1, Ordering::Relaxed);
         let rule = self.folder.path().join(format!("rules/{number}"));

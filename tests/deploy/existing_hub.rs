@@ -5,14 +5,20 @@ use local::system::System;
 use crate::azure::Azure;
 use crate::run::{Given, deployed, run, system};
 
+/// The hub as az shows it; the id spells the word of its group as old hubs do.
+fn shown(group: &str, sku: &str, access: &str) -> String {
+    format!(
+        "{group}\n/subscriptions/s/resourcegroups/{group}/providers/Microsoft.Devices/IotHubs/my-hub\n{sku}\n{access}\n"
+    )
+}
+
 fn hub(azure: &Azure, group: &str, sku: &str) {
-    let id = format!("/subscriptions/s/resourceGroups/{group}/providers/Microsoft.Devices/IotHubs/my-hub");
-    azure.answers("iot hub show", &format!("{id}\n{sku}\n"));
+    azure.answers("iot hub show", &shown(group, sku, "None\nNone\nEnabled"));
     for change in ["policy create", "identity assign", "routing-endpoint create", "route create", "route update"] {
         azure.answers(&format!("iot hub {change}"), "");
     }
     azure.answers("iot hub policy list", "iothubowner\nservice\n");
-    azure.answers("iot hub routing-endpoint list", "theirs\n");
+    azure.answers("iot hub routing-endpoint list", "");
     azure.answers("iot hub route list", "their-route\n");
 }
 
@@ -32,7 +38,7 @@ async fn what_is_missing_is_added_and_a_second_run_adds_nothing() {
 
     azure.answers("group exists", "true\n");
     azure.answers("iot hub policy list", "iothubowner\nservice\ndevice-connect\n");
-    azure.answers("iot hub routing-endpoint list", "theirs\nbridge-events\n");
+    azure.answers("iot hub routing-endpoint list", "sb://EVHUBNS-x1.servicebus.windows.net:5671/\tevents\n");
     azure.answers("iot hub route list", "their-route\nbridge-lifecycle\nbridge-twin-changes\n");
     let second = run(&azure, given(&system)).await;
     assert_eq!(second.code, 0, "{}", second.transcript);
@@ -50,6 +56,37 @@ async fn a_hub_that_is_not_there_or_has_no_twins_is_refused() {
     insta::assert_snapshot!("basic_hub", run(&azure, given(&system)).await.transcript);
     azure.fails("iot hub show", "ERROR: No IoT Hub found with name my-hub in current subscription.\n", None);
     insta::assert_snapshot!("no_such_hub", run(&azure, given(&system)).await.transcript);
+}
+
+#[tokio::test]
+async fn an_endpoint_of_our_name_that_points_elsewhere_is_refused() {
+    let (azure, system) = (Azure::new(), system().await);
+    deployed(&azure, &system.host);
+    hub(&azure, "plant", "S1");
+    azure.answers("iot hub routing-endpoint list", "sb://evhubns-other.servicebus.windows.net/\tevents\n");
+    let refused = run(&azure, given(&system)).await;
+    insta::assert_snapshot!("endpoint_elsewhere", refused.transcript);
+    assert!(!refused.calls.contains("iot hub route "), "{}", refused.calls);
+    azure.answers("iot hub routing-endpoint list", "sb://evhubns-x1.servicebus.windows.net\tother\n");
+    let refused = run(&azure, given(&system)).await;
+    assert!(refused.code == 1 && refused.transcript.contains("hub other, expected"), "{}", refused.transcript);
+}
+
+#[tokio::test]
+async fn a_hub_the_handler_cannot_reach_or_sign_for_is_refused_before_anything_is_changed() {
+    let (azure, system) = (Azure::new(), system().await);
+    hub(&azure, "plant", "S1");
+    for (access, named) in [
+        ("true\nNone\nEnabled", "my-hub with disableLocalAuth"),
+        ("None\ntrue\nEnabled", "my-hub with disableDeviceSAS"),
+        ("false\nfalse\nDisabled", "my-hub with publicNetworkAccess"),
+    ] {
+        azure.answers("iot hub show", &shown("plant", "S1", access));
+        let refused = run(&azure, given(&system)).await;
+        assert!(refused.code == 1 && refused.transcript.contains(named), "{}", refused.transcript);
+        assert!(!refused.calls.contains(" create"), "{}", refused.calls);
+    }
+    insta::assert_snapshot!("unreachable_hub", run(&azure, given(&system)).await.transcript);
 }
 
 #[test]

@@ -34,6 +34,60 @@ async fn a_missing_bicep_compiler_is_named() {
 }
 
 #[tokio::test]
+async fn a_bicep_compiler_that_cannot_read_the_template_is_named() {
+    let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
+    azure.answers("bicep version", "Bicep CLI version 0.33.93 (7a77c7f8d1)\n");
+    let run = run(&azure, Given::usual(&tts)).await;
+    let expected = "error: found Bicep 0.33.93, expected 0.34.1 or newer\n next: az bicep upgrade\n";
+    assert!(run.transcript.ends_with(expected), "{}", run.transcript);
+}
+
+#[tokio::test]
+async fn a_free_hub_is_not_made_a_paid_one_nor_the_reverse() {
+    let tts = the_things_stack(&["ALL"]).await;
+    for (profile, sku, refused) in
+        [("s1", "F1", true), ("free", "S1", true), ("s1", "S2", false), ("free", "F1", false)]
+    {
+        let azure = Azure::new();
+        azure.answers("group exists", "true\n");
+        azure.answers("iot hub list", &format!("{sku}\n"));
+        azure.fails("deployment group create", "ERROR: far enough\n", None);
+        let run = run(&azure, Given::usual(&tts).with(&["--profile", profile])).await;
+        assert_eq!(run.calls.contains("deployment group create"), !refused, "{}", run.transcript);
+        if refused {
+            insta::assert_snapshot!(format!("profile_{profile}_over_{sku}"), run.transcript);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_command_that_recovers_the_deleted_vault_is_printed() {
+    let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
+    azure.fails(
+        "deployment group create",
+        "ERROR: A vault with the same name already exists in deleted state.\n",
+        None,
+    );
+    let vault = |name: &str, group: &str| {
+        format!(
+            "{name}\tnortheurope\t/subscriptions/s/resourceGroups/{group}/providers/Microsoft.KeyVault/vaults/{name}\n"
+        )
+    };
+    azure.answers("keyvault list-deleted", &(vault("kv-other", "bridge-2") + &vault("kv-x1", "Bridge")));
+    insta::assert_snapshot!("vault_to_recover", run(&azure, Given::usual(&tts)).await.transcript);
+}
+
+#[tokio::test]
+async fn a_complaint_about_the_hubs_routing_is_tried_again_while_tries_remain() {
+    let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
+    let complaint = "ERROR: {\"code\": \"400332\", \"message\": \"The endpoint bridge-events is not available.\"}\n";
+    azure.fails("deployment group create", complaint, None);
+    let run = run(&azure, Given::usual(&tts)).await;
+    assert_eq!(run.calls.matches("deployment group create").count(), 4, "{}", run.calls);
+    assert!(run.transcript.contains("error: the deployment failed: "), "{}", run.transcript);
+}
+
+#[tokio::test]
 async fn a_region_without_custom_handlers_on_flex_consumption_is_refused() {
     let complaint = "ERROR: Runtime 'custom' not supported for function apps on the Flex Consumption plan.\n";
     refused("no_custom_runtime", "functionapp list-flexconsumption-runtimes", complaint).await;
@@ -51,7 +105,7 @@ async fn providers_that_are_not_registered_and_an_old_az_are_named() {
     let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
     azure.answers("provider list", "Microsoft.Storage\nMicrosoft.Web\nMicrosoft.Insights\n");
     insta::assert_snapshot!("providers", run(&azure, Given::usual(&tts)).await.transcript);
-    azure.answers("version", "2.45.0\n");
+    azure.answers("version", "2.87.1\n");
     insta::assert_snapshot!("old_az", run(&azure, Given::usual(&tts)).await.transcript);
 }
 
