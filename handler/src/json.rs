@@ -122,10 +122,9 @@ pub fn without_members<'a>(json: &'a str, names: &[&str]) -> Cow<'a, str> {
     let mut kept = String::new();
     let mut from = 0;
     for place in possible_places(json, names) {
-        let Some(member) = Some(place).filter(|place| *place >= from).and_then(|place| member_at(json, place, names))
-        else {
-            continue;
-        };
+        let member = Some(place).filter(|place| *place >= from).and_then(|place| member_at(json, place, names));
+        // In what is no JSON, the quote before it may end what was removed.
+        let Some(member) = member.filter(|member| member.start >= from) else { continue };
         kept.push_str(&json[from..member.start]);
         let rest = json[member.end..].trim_start();
         // A comma behind the member goes with it; behind the last one there is none, so the one before goes.
