@@ -48,7 +48,8 @@ fn section<'a>(body: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Map<St
     parents.iter().try_fold(body, |section, name| section.get(*name)?.as_object())?.get(*last)?.as_object()
 }
 
-fn time(text: &Value) -> Option<OffsetDateTime> {
+/// A time as the hub writes it.
+pub(super) fn time(text: &Value) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text.as_str()?, &Rfc3339).ok()
 }
 

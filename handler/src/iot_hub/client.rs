@@ -11,7 +11,7 @@ use super::gate::RegistryGate;
 use super::outcome::Sent;
 use super::reported::{TwinAccess, Twins};
 use super::standing::Standings;
-use super::{Access, DeviceId, DeviceToCloudMessage, TagsWritten};
+use super::{Access, DeviceId, DeviceToCloudMessage, TagsWritten, with_jitter};
 use crate::circuit::Circuit;
 use crate::error::{Error, Peer};
 use crate::http::Clients;
@@ -128,7 +128,7 @@ impl IotHub {
                 Err(error) if error.is_worth_retrying_now() => error,
                 result => return result,
             };
-            let wait = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+            let wait = with_jitter(pause);
             if Instant::now() + wait + SHORTEST_ATTEMPT * 2 > deadline {
                 return Err(error);
             }

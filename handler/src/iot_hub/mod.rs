@@ -19,6 +19,8 @@ mod reported;
 pub(crate) mod sas;
 mod standing;
 
+use std::time::Duration;
+
 pub use access::Access;
 pub use client::IotHub;
 pub use device_id::DeviceId;
@@ -30,3 +32,8 @@ pub use reported::{Report, TwinAccess};
 
 /// Version of the device and service APIs, the newest documented one.
 const API_VERSION: &str = "2021-04-12";
+
+/// A pause before another try, half of it random, so that not all come at once.
+fn with_jitter(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+}

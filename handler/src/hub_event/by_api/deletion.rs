@@ -12,20 +12,16 @@ use crate::settings::OnDeviceDeletion;
 use crate::tts::id::EndDeviceIds;
 
 impl ByApi<'_> {
-    /// Whether the device under this id can have been made from these tags.
-    pub(super) async fn may_be_ours(&self, ids: &EndDeviceIds, tags: &Value, deadline: Instant) -> Result<bool, Error> {
+    /// Whether the device under this id has other EUIs than these tags; `None` if they describe no device.
+    pub(super) async fn has_another(
+        &self,
+        ids: &EndDeviceIds,
+        tags: &Value,
+        deadline: Instant,
+    ) -> Result<Option<bool>, Error> {
         match tags.as_object().map(|tags| end_device_from(ids.clone(), tags)) {
-            Some(Ok(described)) => Ok(!self.api.has_another(&described.device, deadline).await?),
-            Some(Err(_)) | None => Ok(false),
-        }
-    }
-
-    /// Whether the device under this id has other EUIs than these tags: it is the one that was deleted. Who creates a
-    /// device anew may copy its old `lorawanStatus`, so that alone does not tell.
-    async fn is_the_former(&self, ids: &EndDeviceIds, tags: &Value, deadline: Instant) -> Result<bool, Error> {
-        match tags.as_object().map(|tags| end_device_from(ids.clone(), tags)) {
-            Some(Ok(described)) => self.api.has_another(&described.device, deadline).await,
-            Some(Err(_)) | None => Ok(false),
+            Some(Ok(described)) => self.api.has_another(&described.device, deadline).await.map(Some),
+            Some(Err(_)) | None => Ok(None),
         }
     }
 
@@ -43,8 +39,9 @@ impl ByApi<'_> {
         }
         if attempt != Try::First {
             let twin = self.app.iot_hub.twin(device_id, deadline).await?;
+            // Who creates a device anew may copy its old `lorawanStatus`: with other EUIs it is the former that is there.
             if let Some(twin) = twin.filter(|twin| status::remembered(twin).applied.is_some())
-                && !self.is_the_former(ids, &twin["tags"]["lorawan"], deadline).await?
+                && self.has_another(ids, &twin["tags"]["lorawan"], deadline).await? != Some(true)
             {
                 // An earlier try may have deleted it at some servers, but its session need not go with it.
                 tracing::info!(device_id = device_id.as_str(), "late deletion: the device has been created anew");

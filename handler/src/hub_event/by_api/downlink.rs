@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
+use super::super::as_of_now::time;
 use crate::error::shortened;
 use crate::iot_hub::event::{HubEvent, Operation as Change};
 use crate::tts::api::{ClassBC, Downlink, Gateway, Operation, Payload};
@@ -25,8 +26,8 @@ pub(in crate::hub_event) struct DesiredDownlink {
     pub(super) version: u64,
     raw: Option<Value>,
     decoded: Option<Value>,
-    /// When the hub took it, RFC 3339.
-    changed_at: Option<String>,
+    /// When the hub took it.
+    changed_at: Option<OffsetDateTime>,
 }
 
 impl DesiredDownlink {
@@ -48,12 +49,12 @@ impl DesiredDownlink {
         };
         let (raw, decoded) = (changed(RAW), changed(DECODED).filter(|values| !is_empty(values)));
         let name = if raw.is_some() { RAW } else { DECODED };
-        let changed_at = desired.get("$metadata").and_then(|metadata| metadata[name]["$lastUpdated"].as_str());
+        let changed_at = desired.get("$metadata").and_then(|metadata| time(&metadata[name]["$lastUpdated"]));
         (raw.is_some() || decoded.is_some()).then(|| Self {
             version: version.unwrap_or_default(),
             raw,
             decoded,
-            changed_at: changed_at.map(str::to_owned),
+            changed_at,
         })
     }
 
@@ -75,12 +76,10 @@ impl DesiredDownlink {
     pub(super) fn is_of_a_former_device(&self, twin: &Value) -> bool {
         let desired = &twin["properties"]["desired"];
         let metadata = &desired["$metadata"][if self.raw.is_some() { RAW } else { DECODED }];
-        let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
-        let changed_at = self.changed_at.as_deref().and_then(time);
-        let then = metadata["$lastUpdated"].as_str().and_then(time);
+        let then = time(&metadata["$lastUpdated"]);
         let is_its_version = metadata["$lastUpdatedVersion"].as_u64() == Some(self.version);
         desired["$version"].as_u64().is_some_and(|newest| newest < self.version)
-            || is_its_version && changed_at.zip(then).is_some_and(|(changed_at, then)| changed_at != then)
+            || is_its_version && self.changed_at.zip(then).is_some_and(|(changed_at, then)| changed_at != then)
     }
 
     /// Whether one of these correlation ids is that of a newer downlink.

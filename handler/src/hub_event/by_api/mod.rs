@@ -110,8 +110,9 @@ impl ByApi<'_> {
     ) -> Result<(), Failure> {
         let Change { tags, is_copied, downlink } = match request {
             Request::Deletion { refused } => {
+                // A device with other EUIs than those refused is not ours.
                 if let Some(tags) = refused
-                    && !self.may_be_ours(ids, tags, deadline).await?
+                    && self.has_another(ids, tags, deadline).await? != Some(false)
                 {
                     return Ok(());
                 }

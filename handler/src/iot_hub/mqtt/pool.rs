@@ -13,7 +13,7 @@ use super::slot::{Open, Slot};
 use super::update::Update;
 use super::{Endpoint, Policy};
 use crate::error::{Error, Peer, Retry};
-use crate::iot_hub::DeviceId;
+use crate::iot_hub::{DeviceId, with_jitter};
 
 /// Devices that may be connected at once. The one used longest ago makes way.
 const MAX_DEVICES: usize = 500;
@@ -219,10 +219,6 @@ impl Pool {
         }
         Ok(())
     }
-}
-
-fn with_jitter(pause: Duration) -> Duration {
-    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 fn busy() -> Error {
