@@ -7,7 +7,7 @@ use local::tts::{self, Effect, Fault, Server};
 use serde_json::{Value, json};
 
 use crate::support::{
-    LIMIT, all_events_handled, create_tagged, items, lorawan_status, lorawan_tags, queued, start, system,
+    LIMIT, all_events_handled, create_tagged, items, lorawan_status, lorawan_tags, park_item, queued, start, system,
 };
 
 /// A system with a device that has joined.
@@ -217,7 +217,7 @@ async fn a_parked_downlink_that_a_newer_one_has_overtaken_is_left_out() {
         "kind": "hub_event", "reason": "because", "error": "not_yet", "first_seen": "2026-11-21T10:00:00Z", "attempts": 1,
         "device_id": "sensor-1", "original": {"properties": first.data.properties, "body": body},
     });
-    system.host.queues().put_creating("parked", &STANDARD.encode(item.to_string())).await.unwrap();
+    park_item(&system, &item).await;
     system.host.wait_for_log(|line| line.contains("newer changes have overtaken it"), LIMIT).await.unwrap();
     assert_eq!(frames(&system), [json!([15, "AQ=="]), json!([15, "Ag=="])]);
 }

@@ -1,36 +1,20 @@
 //! A parked event is redelivered while its device changes again: in the end The Things Stack knows what the hub knows.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use local::system::System;
 use local::tts::{Effect, Fault, SubmittedEvent};
 use serde_json::{Value, json};
 
-use crate::support::{LIMIT, package_system};
+use crate::support::{LIMIT, eventually, package_system, park_event};
 
 /// Longer than the stream needs to overtake a submission.
 const OVERTAKEN: Duration = Duration::from_secs(1);
 
-/// Parks an event of `sensor-1` as if it had failed before.
-async fn park(system: &System, operation: &str, body: Value) {
-    let properties =
-        json!({"deviceId": "sensor-1", "opType": operation, "operationTimestamp": "2026-11-21T10:00:00.1234567Z"});
-    let item = json!({
-        "kind": "hub_event", "reason": "because", "error": "unavailable", "first_seen": "2026-11-21T10:00:00Z",
-        "attempts": 1, "device_id": "sensor-1", "original": {"properties": properties, "body": body},
-    });
-    system.host.queues().put_creating("parked", &STANDARD.encode(item.to_string())).await.unwrap();
-}
-
 /// Waits until The Things Stack is being asked for the `count`th time.
 async fn asked(system: &System, count: usize) {
-    let limit = Instant::now() + LIMIT;
-    while system.tts.requests().len() < count {
-        assert!(Instant::now() < limit, "{} of {count} requests", system.tts.requests().len());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let are_there = eventually(|| (system.tts.requests().len() >= count).then_some(())).await;
+    assert!(are_there.is_some(), "{} of {count} requests", system.tts.requests().len());
 }
 
 /// What the events from the `first`th on say, and whether they are the hub's.
@@ -55,7 +39,7 @@ async fn a_late_change_does_not_bring_back_a_device_that_is_deleted_meanwhile() 
     system.iot_hub.create_device_with_twin("sensor-1", tagged("roof")).unwrap();
     told(&system, 0, 1).await;
     system.tts.inject(Fault::once(Effect::Delay(OVERTAKEN)));
-    park(&system, "updateTwin", json!({"version": 3, "tags": {"site": true}})).await;
+    park_event(&system, "updateTwin", json!({"version": 3, "tags": {"site": true}})).await;
     asked(&system, 2).await;
     system.iot_hub.delete_device("sensor-1").unwrap();
     let in_order = [("deleteDeviceIdentity", true), ("updateTwin", true), ("deleteDeviceIdentity", false)];
@@ -69,7 +53,7 @@ async fn a_late_change_that_came_through_unanswered_does_not_bring_back_a_device
     told(&system, 0, 1).await;
     system.tts.inject(Fault::once(Effect::Delay(OVERTAKEN)));
     system.tts.inject(Fault::once(Effect::ResetAfterAccepting));
-    park(&system, "updateTwin", json!({"version": 3, "tags": {"site": true}})).await;
+    park_event(&system, "updateTwin", json!({"version": 3, "tags": {"site": true}})).await;
     asked(&system, 2).await;
     system.iot_hub.delete_device("sensor-1").unwrap();
     let in_order = [("deleteDeviceIdentity", true), ("updateTwin", true), ("deleteDeviceIdentity", false)];
@@ -82,7 +66,7 @@ async fn tags_that_change_while_older_ones_are_under_way_are_told_again() {
     system.iot_hub.create_device_with_twin("sensor-1", tagged("roof")).unwrap();
     told(&system, 0, 1).await;
     system.tts.inject(Fault::once(Effect::Delay(OVERTAKEN)));
-    park(&system, "updateTwin", json!({"version": 3, "tags": {"site": true}})).await;
+    park_event(&system, "updateTwin", json!({"version": 3, "tags": {"site": true}})).await;
     asked(&system, 2).await;
     system.iot_hub.patch_twin("sensor-1", json!({"tags": {"site": "cellar", "lorawan": {"name": "x"}}})).unwrap();
     assert_eq!(
@@ -97,7 +81,7 @@ async fn tags_that_change_while_older_ones_are_under_way_are_told_again() {
 async fn a_device_created_anew_while_its_late_deletion_is_under_way_is_announced_again_without_a_second_downlink() {
     let system = package_system().await;
     system.tts.inject(Fault::once(Effect::Delay(OVERTAKEN)));
-    park(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1", "version": 3})).await;
+    park_event(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1", "version": 3})).await;
     asked(&system, 1).await;
     system.iot_hub.create_device_with_twin("sensor-1", tagged("cellar")).unwrap();
     let in_order = [("createDeviceIdentity", true), ("deleteDeviceIdentity", true), ("updateTwin", false)];
@@ -111,7 +95,7 @@ async fn a_parked_event_whose_device_stays_as_it_is_costs_one_request() {
     let system = package_system().await;
     system.iot_hub.create_device_with_twin("sensor-1", tagged("roof")).unwrap();
     told(&system, 0, 1).await;
-    park(&system, "updateTwin", json!({"version": 3, "tags": {"site": true}})).await;
+    park_event(&system, "updateTwin", json!({"version": 3, "tags": {"site": true}})).await;
     assert_eq!(told(&system, 1, 1).await, expected(&[("updateTwin", true)]));
     system.host.wait_for_log(|line| line.contains("parked item redelivered"), LIMIT).await.unwrap();
     assert_eq!(system.tts.requests().len(), 2);

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use local::system::System;
 use local::tts::{Effect, Fault, RegisteredDevice, Server};
 use serde_json::{Value, json};
 
 use crate::support::{
-    LIMIT, all_events_handled, create_tagged, eventually, items, lorawan_status, lorawan_tags, queued, system, tag,
+    LIMIT, all_events_handled, create_tagged, eventually, items, lorawan_status, lorawan_tags, park_event, queued,
+    system, tag,
 };
 
 /// Longer than anything else takes that happens meanwhile.
@@ -34,17 +33,6 @@ async fn name(system: &System) -> Value {
     registered(system).await.at(Server::Identity).unwrap()["name"].clone()
 }
 
-/// Parks an event of `sensor-1` as if it had failed before.
-async fn park(system: &System, operation: &str, body: Value) {
-    let properties =
-        json!({"deviceId": "sensor-1", "opType": operation, "operationTimestamp": "2026-11-21T10:00:00.1234567Z"});
-    let item = json!({
-        "kind": "hub_event", "reason": "because", "error": "unavailable", "first_seen": "2026-11-21T10:00:00Z",
-        "attempts": 1, "device_id": "sensor-1", "original": {"properties": properties, "body": body},
-    });
-    system.host.queues().put_creating("parked", &STANDARD.encode(item.to_string())).await.unwrap();
-}
-
 async fn nothing_is_parked(system: &System) {
     let is_empty = eventually(|| items(system, "parked").is_empty().then_some(())).await;
     assert!(is_empty.is_some(), "{:?}", items(system, "parked"));
@@ -63,7 +51,7 @@ async fn a_device_created_anew_is_whole_although_its_old_deletion_was_cut_short(
     for server in [Server::Application, Server::Network] {
         assert!(system.tts.remove_device(server, "plant-a", "sensor-1"));
     }
-    park(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
+    park_event(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
     nothing_is_parked(&system).await;
     registered(&system).await;
 }
@@ -73,7 +61,7 @@ async fn a_device_created_anew_whose_change_waits_is_not_deleted_late() {
     let system = with_sensor().await;
     assert!(system.tts.start_session("plant-a", "sensor-1"));
     system.iot_hub.patch_twin("sensor-1", json!({"tags": {"lorawanStatus": {"state": "waiting"}}})).unwrap();
-    park(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
+    park_event(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
     nothing_is_parked(&system).await;
     assert!(registered(&system).await.has_session, "it is still the device that has joined");
     lorawan_status(&system, "sensor-1", "registered").await;
@@ -90,7 +78,7 @@ async fn a_device_created_anew_with_other_euis_and_the_old_status_does_not_keep_
     all_events_handled(&system).await;
     system.host.queues().clear("parked").await.unwrap();
     system.tts.clear_faults();
-    park(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
+    park_event(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
     nothing_is_parked(&system).await;
     let ids = registered(&system).await.at(Server::Identity).unwrap()["ids"].clone();
     assert_eq!(ids["dev_eui"], "70B3D57ED00000FF", "{ids}");
@@ -104,7 +92,7 @@ async fn a_late_registration_cut_short_after_the_deletion_leaves_nothing_behind(
     system.iot_hub.delete_device("sensor-1").unwrap();
     all_events_handled(&system).await;
     system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
-    park(&system, "updateTwin", json!({"tags": {"lorawan": true}, "version": 2})).await;
+    park_event(&system, "updateTwin", json!({"tags": {"lorawan": true}, "version": 2})).await;
     system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
 }
 
@@ -122,7 +110,7 @@ async fn a_downlink_does_not_go_with_the_old_registration_of_a_device_created_an
     let desired = json!({"rawDownlink": {"fPort": 15, "framePayload": "01"}});
     system.iot_hub.patch_twin("sensor-1", json!({"properties": {"desired": desired}})).unwrap();
     system.tts.wait_for_downlinks("plant-a", "sensor-1", 1, LIMIT).await.unwrap();
-    park(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
+    park_event(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
     nothing_is_parked(&system).await;
     assert_eq!(system.tts.downlinks("plant-a", "sensor-1").len(), 1);
 }
@@ -235,7 +223,7 @@ async fn a_late_change_that_was_cut_short_is_written_whatever_the_twin_remembers
     let mut identity = registered(&system).await.at(Server::Identity).unwrap().clone();
     identity["name"] = json!("Hall");
     system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
-    park(&system, "updateTwin", json!({"tags": {"lorawan": true}, "version": 2})).await;
+    park_event(&system, "updateTwin", json!({"tags": {"lorawan": true}, "version": 2})).await;
     nothing_is_parked(&system).await;
     assert_eq!(name(&system).await, "Roof");
 }

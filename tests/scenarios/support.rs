@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use local::iot_hub::{DeviceToCloudMessage, Operation};
 use local::stage::{StageOptions, stage};
 use local::system::{Options, System};
@@ -156,6 +158,23 @@ pub(crate) async fn all_events_handled(system: &System) {
         |partition| system.host.checkpoint("hub_events", partition) >= system.event_hub.next_sequence_number(partition);
     let done = eventually(|| (0..system.event_hub.partition_count()).all(is_done).then_some(())).await;
     assert!(done.is_some(), "events are left");
+}
+
+/// Puts an item into `parked`, as if its first try had failed.
+pub(crate) async fn park_item(system: &System, item: &Value) {
+    let text = STANDARD.encode(item.to_string());
+    system.host.queues().put_creating("parked", &text).await.expect("the queue takes the item");
+}
+
+/// Parks an event of `sensor-1` as if it had failed before.
+pub(crate) async fn park_event(system: &System, operation: &str, body: Value) {
+    let properties =
+        json!({"deviceId": "sensor-1", "opType": operation, "operationTimestamp": "2026-11-21T10:00:00.1234567Z"});
+    let item = json!({
+        "kind": "hub_event", "reason": "because", "error": "unavailable", "first_seen": "2026-11-21T10:00:00Z",
+        "attempts": 1, "device_id": "sensor-1", "original": {"properties": properties, "body": body},
+    });
+    park_item(system, &item).await;
 }
 
 /// The items that lie in a queue.

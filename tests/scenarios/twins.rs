@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use local::event_hub::EventHub;
 use local::iot_hub::{Effect, Fault, IotHub, Operation};
 use local::system::{Options, System};
@@ -12,7 +10,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::support::{
-    LIMIT, create_tagged, device, eventually, items, lorawan_status, lorawan_tags, messages, queued, send, start,
+    LIMIT, create_tagged, device, eventually, items, lorawan_status, lorawan_tags, messages, park_item, queued, send,
+    start,
 };
 
 /// A system that updates twins, with settings on top.
@@ -183,7 +182,7 @@ async fn park(system: &System, age: i64) {
         "kind": "reported", "reason": "because", "error": "unavailable", "first_seen": ago(age), "attempts": 1,
         "device_id": "sensor-1", "original": {"patch": patch},
     });
-    system.host.queues().put_creating("parked", &STANDARD.encode(item.to_string())).await.unwrap();
+    park_item(system, &item).await;
 }
 
 #[tokio::test]
