@@ -86,6 +86,24 @@ async fn a_device_created_anew_with_other_euis_and_the_old_status_does_not_keep_
 }
 
 #[tokio::test]
+async fn a_deletion_cut_short_is_finished_although_a_device_that_was_refused_has_come_and_gone_meanwhile() {
+    let system = with_sensor().await;
+    let identity = registered(&system).await.at(Server::Identity).unwrap().clone();
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    all_events_handled(&system).await;
+    system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
+    let mut tags = lorawan_tags();
+    tags["devEui"] = json!("70B3D57ED00000FF");
+    create_tagged(&system, "sensor-1", &tags);
+    lorawan_status(&system, "sensor-1", "refused").await;
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    all_events_handled(&system).await;
+    assert!(system.tts.device("plant-a", "sensor-1").is_some(), "it may be anybody's");
+    park_event(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
+    system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_late_registration_cut_short_after_the_deletion_leaves_nothing_behind() {
     let system = with_sensor().await;
     let identity = registered(&system).await.at(Server::Identity).unwrap().clone();

@@ -4,7 +4,7 @@ use super::super::super::books::{Fate, Subject};
 use super::super::super::queues::{Held, Queue};
 use super::super::reckoning::BothSides;
 use super::*;
-use crate::tts::AcceptedDownlinks;
+use crate::tts::{AcceptedDownlinks, RegisteredDevice};
 
 /// Sends events of one device.
 struct Run {
@@ -67,8 +67,17 @@ impl Run {
         self.send("updateTwin", &json!({"tags": {"lorawan": {"devEui": "70B3D57ED0000001"}}}));
     }
 
+    /// Deletes the device, whose twin says this of its registration.
+    fn delete(&mut self, status: &Value) -> u32 {
+        self.send("deleteDeviceIdentity", &json!({"tags": {"lorawanStatus": status}}))
+    }
+
     fn fates(&mut self, held: &Held) -> Vec<Fate> {
-        let both = HashMap::from([(7, BothSides { twin: Some(json!({"tags": {"site": 1}})), device: None })]);
+        self.fates_with(None, held)
+    }
+
+    fn fates_with(&mut self, device: Option<RegisteredDevice>, held: &Held) -> Vec<Fate> {
+        let both = HashMap::from([(7, BothSides { twin: Some(json!({"tags": {"site": 1}})), device })]);
         self.account.reckon(&both, held).0
     }
 }
@@ -117,7 +126,7 @@ fn a_deletion_excuses_only_what_was_not_handled_before() {
     let mut run = Run::new();
     let (before, after) = (run.want(), run.want());
     run.account.read_up_to = vec![i64::from(after)];
-    run.send("deleteDeviceIdentity", &json!({}));
+    run.delete(&json!({}));
     let fates = run.fates(&Held::default());
     assert_eq!([before, after].map(|event| fates[event as usize]), [Fate::Lost, Fate::Overtaken]);
 }
@@ -150,5 +159,31 @@ fn what_an_older_replacement_or_a_late_deletion_takes_from_the_queue_must_come_a
         assert_eq!([first, second].map(|event| fates[event as usize]), [Fate::Delivered, Fate::Lost]);
         assert_eq!(run.push(second, &[]), None);
         assert_eq!(run.fates(&Held::default())[second as usize], Fate::Delivered);
+    }
+}
+
+#[test]
+fn a_device_that_is_to_be_gone_and_is_not_is_lost_unless_its_deletion_waits() {
+    let (registered, refused) = (json!({"state": "refused", "applied": "key:a"}), json!({"state": "refused"}));
+    for (status, earlier_waits, expected) in [
+        (&registered, false, Fate::Lost),
+        (&registered, true, Fate::Lost),
+        (&refused, false, Fate::Lost),
+        // What is there is the former device, whose own deletion was cut short.
+        (&refused, true, Fate::Delivered),
+    ] {
+        let mut run = Run::new();
+        run.tag();
+        let earlier = run.delete(&registered);
+        run.send("createDeviceIdentity", &json!({}));
+        run.tag();
+        let last = run.delete(status);
+        let mut held = Held::default();
+        if earlier_waits {
+            held.add(Subject::HubEvent(earlier), Queue::Parked);
+        }
+        let left = RegisteredDevice { identity: Some(json!({})), ..RegisteredDevice::default() };
+        let fates = run.fates_with(Some(left), &held);
+        assert_eq!(fates[last as usize], expected, "{status}, an earlier one waits: {earlier_waits}");
     }
 }

@@ -82,8 +82,8 @@ impl Account {
         };
         let wanted = sides.twin.as_ref().map(|twin| &twin["tags"]["lorawan"]).filter(|tags| tags.is_object());
         let Some(tags) = wanted else {
+            let is_wrong = !at.is_empty() && !self.deletion_is_held(device, held);
             let deletion = last(|event| event.asks.is_deletion);
-            let is_wrong = !at.is_empty() && deletion.and_then(is_held).is_none();
             return is_wrong.then(|| (deletion, format!("the device is to be gone, and is at {at:?}")));
         };
         let event = last(|event| event.asks.tags)?;
@@ -98,6 +98,21 @@ impl Account {
             (_, true, state, difference) => format!("its tags are right, and it is {state}: {difference:?}"),
         };
         Some((Some(event), what))
+    }
+
+    /// Whether the event that sees to it that a device is gone waits in a queue. A device refused from the beginning
+    /// leaves whatever is there to the deletion before its own.
+    fn deletion_is_held(&self, device: &Device, held: &Held) -> bool {
+        let deletions = device.events.iter().rev().filter(|number| self.log[**number as usize].asks.is_deletion);
+        for deletion in deletions {
+            if held.fate_of(Subject::HubEvent(*deletion)).is_some() {
+                return true;
+            }
+            if !self.log[*deletion as usize].asks.is_of_refused {
+                return false;
+            }
+        }
+        false
     }
 }
 
