@@ -27,12 +27,25 @@ fn calm(delivery: Delivery) -> Options {
     Options { calm: true, drain_limit: Duration::from_mins(1), ..small(delivery, 1) }
 }
 
+async fn everything_goes_wrong(delivery: Delivery, seed: u64) -> Report {
+    let report = audited(small(delivery, seed)).await;
+    assert!(report.balance.is_even(), "{report}");
+    assert!(report.restarts > 0 && report.balance.met.len() > 10, "{report}");
+    report
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_wrong_nothing_acknowledged_is_lost_doubled_reordered_or_leaked() {
     for seed in 1..=2 {
-        let report = audited(small(Delivery::Package, seed)).await;
-        assert!(report.balance.is_even(), "{report}");
-        assert!(report.restarts > 0 && report.balance.met.len() > 10, "{report}");
+        everything_goes_wrong(Delivery::Package, seed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_goes_wrong_devices_and_downlinks_are_what_the_hub_says() {
+    for seed in 1..=2 {
+        let report = everything_goes_wrong(Delivery::Api, seed).await;
+        assert!(report.balance.downlinks.accepted > 0, "{report}");
     }
 }
 
