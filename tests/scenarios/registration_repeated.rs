@@ -256,6 +256,53 @@ async fn the_outcome_is_in_the_twin_although_it_changed_in_between() {
     lorawan_status(&system, "sensor-1", "registered").await;
 }
 
+/// Has `sensor-1` registered late while it is deleted and created anew; its deletion is carried out first.
+async fn registered_late_while_it_is_created_anew(system: &System, anew: Value) {
+    for server in Server::ALL {
+        assert!(system.tts.remove_device(server, "plant-a", "sensor-1"));
+    }
+    system.tts.inject(Fault::once(Effect::Delay(SLOW)).at(Server::Join).with_method("PUT"));
+    park_event(system, "updateTwin", json!({"tags": {"lorawan": true}, "version": 2})).await;
+    asked(system, "PUT", "/js/applications/plant-a/devices/sensor-1", 2).await;
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    all_events_handled(system).await;
+    system.iot_hub.create_device_with_twin("sensor-1", anew).unwrap();
+    all_events_handled(system).await;
+}
+
+#[tokio::test]
+async fn a_registration_overtaken_by_a_deletion_leaves_nothing_behind_although_the_device_was_created_anew() {
+    let system = with_sensor().await;
+    registered_late_while_it_is_created_anew(&system, json!({"tags": {"site": "roof"}})).await;
+    system.host.wait_for_log(|line| line.contains("parked item redelivered"), LIMIT).await.unwrap();
+    assert_eq!(system.tts.device("plant-a", "sensor-1"), None);
+    assert_eq!(system.iot_hub.twin("sensor-1").unwrap()["tags"], json!({"site": "roof"}));
+}
+
+#[tokio::test]
+async fn a_registration_overtaken_by_a_deletion_does_not_keep_the_id_from_the_device_created_anew() {
+    let system = with_sensor().await;
+    let mut tags = lorawan_tags();
+    tags["devEui"] = json!("70B3D57ED00000FF");
+    registered_late_while_it_is_created_anew(&system, json!({"tags": {"lorawan": tags}})).await;
+    nothing_is_parked(&system).await;
+    lorawan_status(&system, "sensor-1", "registered").await;
+    let ids = registered(&system).await.at(Server::Join).unwrap()["ids"].clone();
+    assert_eq!(ids["dev_eui"], "70B3D57ED00000FF", "{ids}");
+}
+
+#[tokio::test]
+async fn a_late_registration_cut_short_leaves_nothing_behind_although_the_device_was_created_anew() {
+    let system = with_sensor().await;
+    let identity = registered(&system).await.at(Server::Identity).unwrap().clone();
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    system.iot_hub.create_device_with_twin("sensor-1", json!({"tags": {"site": "roof"}})).unwrap();
+    all_events_handled(&system).await;
+    system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
+    park_event(&system, "updateTwin", json!({"tags": {"lorawan": true}, "version": 7})).await;
+    system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_downlink_that_has_to_wait_does_not_come_behind_a_newer_one_of_its_batch() {
     let system = with_sensor().await;

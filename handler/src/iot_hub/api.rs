@@ -151,10 +151,11 @@ impl HubApi {
         let request = self.http.get(self.url(&format!("/twins/{}", device_id.path_segment())));
         let response = self.answer(request, timeout).await?;
         match response.status().as_u16() {
-            200 => match response.bytes().await.ok().and_then(|body| serde_json::from_slice(&body).ok()) {
-                Some(twin @ Value::Object(_)) => Ok(Some(twin)),
-                _ => Err(unavailable("found no twin in its answer to a request for one".to_owned())),
-            },
+            200 => {
+                let twin = document(response).await;
+                let what = || unavailable("found no twin in its answer to a request for one".to_owned());
+                twin.is_object().then_some(Some(twin)).ok_or_else(what)
+            }
             _ => match Refusal::read(response).await {
                 refusal if refusal.is_about_a_missing_device() => Ok(None),
                 refusal => Err(self.no_twin(refusal)),
@@ -177,7 +178,7 @@ impl HubApi {
         let request = request.header(CONTENT_TYPE, "application/json").body(json!({"tags": tags}).to_string());
         let response = self.answer(request, timeout).await?;
         match response.status().as_u16() {
-            200 => Ok(TagsWritten::Done),
+            200 => Ok(TagsWritten::Done(document(response).await)),
             412 => Ok(TagsWritten::TwinChanged),
             _ => match Refusal::read(response).await {
                 refusal if refusal.is_about_a_missing_device() => Ok(TagsWritten::NoDevice),
@@ -215,4 +216,9 @@ impl HubApi {
 
 fn unavailable(what: String) -> Error {
     Error::Unavailable { peer: Peer::IotHub, what, retry: Retry::Soon }
+}
+
+/// What an answer says; `null` if that cannot be read.
+async fn document(response: Response) -> Value {
+    response.bytes().await.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default()
 }

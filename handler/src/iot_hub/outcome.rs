@@ -1,5 +1,7 @@
 //! What the hub may answer to a request, where the status alone does not say it.
 
+use serde_json::Value;
+
 use super::refusal::Refusal;
 
 /// What became of a device-to-cloud message.
@@ -36,10 +38,10 @@ pub(super) enum Identity {
 }
 
 /// What became of tags to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum TagsWritten {
-    /// They are in the twin.
-    Done,
+    /// They are in the twin, which is this now; `null` if the hub does not say so.
+    Done(Value),
     /// The twin is not the one they were meant for any more.
     TwinChanged,
     /// There is no such device.

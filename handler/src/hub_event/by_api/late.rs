@@ -28,9 +28,9 @@ impl ByApi<'_> {
             Operation::Deleted => event,
             // Earlier tries may have registered it at some servers after its deletion was carried out.
             Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced
-                if twin.is_none() && brought_tags(&event) =>
+                if is_of_a_former_device(&event, twin.as_ref()) =>
             {
-                return self.forget(ids, deadline).await;
+                return self.delete(ids, device_id, Try::Repeated, deadline).await;
             }
             Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced => {
                 let Some(event) = as_of_now(event, twin.as_ref()) else {
@@ -53,8 +53,10 @@ impl ByApi<'_> {
     }
 }
 
-/// Whether a parked event brought LoRaWAN tags; their values are not kept.
-fn brought_tags(event: &HubEvent) -> bool {
+/// Whether a parked event brought LoRaWAN tags of a device that is gone; their values are not kept. Versions begin anew
+/// with a device created anew.
+fn is_of_a_former_device(event: &HubEvent, twin: Option<&Value>) -> bool {
     let body: Value = serde_json::from_str(event.body.get()).unwrap_or_default();
-    !body["tags"]["lorawan"].is_null()
+    let is_former = |twin: &Value| twin["version"].as_u64() < body["version"].as_u64();
+    !body["tags"]["lorawan"].is_null() && twin.is_none_or(is_former)
 }

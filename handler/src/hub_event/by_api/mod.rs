@@ -12,6 +12,7 @@ mod late;
 mod registration;
 mod schedule;
 mod status;
+mod successor;
 mod tags;
 mod versions;
 

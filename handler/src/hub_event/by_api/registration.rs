@@ -7,11 +7,11 @@ use tokio::time::Instant;
 use super::ByApi;
 use super::applied::{Applied, Difference};
 use super::status::{self, Remembered};
+use super::successor::Successor;
 use super::tags::{Described, end_device_from};
 use crate::app::now;
 use crate::error::{Error, Peer, Retry};
 use crate::iot_hub::{DeviceId, TagsWritten};
-use crate::settings::OnDeviceDeletion;
 use crate::tts::api::{Creation, EndDevice, Field, Server};
 use crate::tts::id::EndDeviceIds;
 
@@ -56,23 +56,14 @@ impl ByApi<'_> {
                 Err(error) if error.is_transient() => return followed.map(drop),
                 Err(error) => status::refused(error, now()),
             };
-            match self.app.iot_hub.write_tags(device_id, &status, twin["etag"].as_str(), deadline).await {
-                Ok(TagsWritten::Done) => return followed.map(drop),
-                // What was not registered here is somebody else's, if it is there at all.
-                Ok(TagsWritten::NoDevice) if followed.is_err() => return Ok(()),
-                Ok(TagsWritten::NoDevice) => return self.forget(ids, deadline).await,
-                Ok(TagsWritten::TwinChanged) => {}
-                Err(error) if error.is_transient() => return Err(error),
-                // The twin is full, say. What has become of the tags is more important.
-                Err(error) => {
-                    tracing::warn!(device_id = device_id.as_str(), "tags.lorawanStatus not written: {error}");
-                    return followed.map(drop);
+            match self.record(device_id, &twin, &status, deadline).await? {
+                None => return followed.map(drop),
+                Some(Successor::Same(changed)) => twin = changed,
+                Some(other) => {
+                    let followed = self.follow_successor(ids, device_id, other, followed.is_ok(), deadline);
+                    return Box::pin(followed).await;
                 }
             }
-            let Some(changed) = self.app.iot_hub.twin(device_id, deadline).await? else {
-                return self.forget(ids, deadline).await;
-            };
-            twin = changed;
             // What has just been registered, the twin does not know yet; what was refused may be written in part.
             match followed {
                 Ok(Registered { applied, .. }) => {
@@ -84,6 +75,31 @@ impl ByApi<'_> {
         }
         let what = format!("the twin changes faster than tags.lorawanStatus can be written, {ATTEMPTS} times in a row");
         Err(Error::Unavailable { peer: Peer::IotHub, what, retry: Retry::Soon })
+    }
+
+    /// Writes a status into the twin it is about, unless that cannot hold it; the twin in its place if it is another.
+    async fn record(
+        &self,
+        device_id: &DeviceId,
+        twin: &Value,
+        status: &Value,
+        deadline: Instant,
+    ) -> Result<Option<Successor>, Error> {
+        match self.app.iot_hub.write_tags(device_id, status, twin["etag"].as_str(), deadline).await {
+            Ok(TagsWritten::Done(after)) => {
+                let successor = Successor::written(twin, after);
+                Ok((!matches!(successor, Successor::Same(_))).then_some(successor))
+            }
+            Ok(TagsWritten::NoDevice | TagsWritten::TwinChanged) => {
+                Ok(Some(Successor::changed(twin, self.app.iot_hub.twin(device_id, deadline).await?)))
+            }
+            Err(error) if error.is_transient() => Err(error),
+            // The twin is full, say. What has become of the tags is more important.
+            Err(error) => {
+                tracing::warn!(device_id = device_id.as_str(), "tags.lorawanStatus not written: {error}");
+                Ok(None)
+            }
+        }
     }
 
     /// Sees to it that a downlink is for the device its twin describes. As long as the twin remembers no registration,
@@ -107,14 +123,6 @@ impl ByApi<'_> {
             Err(error) if !error.is_transient() => Err(refused(format!("the device's tags are refused: {error}"))),
             followed => followed,
         }
-    }
-
-    /// The device was deleted in IoT Hub while it was registered; its deletion may have been carried out before.
-    pub(super) async fn forget(&self, ids: &EndDeviceIds, deadline: Instant) -> Result<(), Error> {
-        if self.app.settings.tts_on_device_deletion == OnDeviceDeletion::Keep {
-            return Ok(());
-        }
-        self.api.delete(ids, deadline).await
     }
 
     /// Makes The Things Stack have the device as the tags are.
