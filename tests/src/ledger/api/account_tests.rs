@@ -2,7 +2,9 @@ use serde_json::json;
 
 use super::super::super::books::{Fate, Subject};
 use super::super::super::queues::{Held, Queue};
+use super::super::super::secrets::Secrets;
 use super::super::reckoning::BothSides;
+use super::super::tags;
 use super::*;
 use crate::tts::{AcceptedDownlinks, RegisteredDevice};
 
@@ -63,8 +65,8 @@ impl Run {
         self.account.accepted(7, &downlink, &accepted).wrong.map(|(kind, _)| kind)
     }
 
-    fn tag(&mut self) {
-        self.send("updateTwin", &json!({"tags": {"lorawan": {"devEui": "70B3D57ED0000001"}}}));
+    fn tag(&mut self) -> u32 {
+        self.send("updateTwin", &json!({"tags": {"lorawan": {"devEui": "70B3D57ED0000001"}}}))
     }
 
     /// Deletes the device, whose twin says this of its registration.
@@ -73,11 +75,11 @@ impl Run {
     }
 
     fn fates(&mut self, held: &Held) -> Vec<Fate> {
-        self.fates_with(None, held)
+        self.fates_with(&json!({"site": 1}), None, held)
     }
 
-    fn fates_with(&mut self, device: Option<RegisteredDevice>, held: &Held) -> Vec<Fate> {
-        let both = HashMap::from([(7, BothSides { twin: Some(json!({"tags": {"site": 1}})), device })]);
+    fn fates_with(&mut self, tags: &Value, device: Option<RegisteredDevice>, held: &Held) -> Vec<Fate> {
+        let both = HashMap::from([(7, BothSides { twin: Some(json!({"tags": tags})), device })]);
         self.account.reckon(&both, held).0
     }
 }
@@ -134,7 +136,7 @@ fn a_deletion_excuses_only_what_was_not_handled_before() {
 #[test]
 fn what_was_wanted_of_a_device_before_it_had_tags_goes_with_the_queue_of_the_one_before_it() {
     let mut run = Run::new();
-    let (untagged, ()) = (run.want(), run.tag());
+    let (untagged, _) = (run.want(), run.tag());
     let tagged = run.want();
     assert_eq!((run.push(untagged, &[]), run.push(tagged, &[untagged])), (None, None));
     run.account.queue_gone(7);
@@ -183,7 +185,50 @@ fn a_device_that_is_to_be_gone_and_is_not_is_lost_unless_its_deletion_waits() {
             held.add(Subject::HubEvent(earlier), Queue::Parked);
         }
         let left = RegisteredDevice { identity: Some(json!({})), ..RegisteredDevice::default() };
-        let fates = run.fates_with(Some(left), &held);
+        let fates = run.fates_with(&json!({"site": 1}), Some(left), &held);
         assert_eq!(fates[last as usize], expected, "{status}, an earlier one waits: {earlier_waits}");
+    }
+}
+
+#[test]
+fn a_device_that_has_its_tags_may_wait_for_an_earlier_event_whose_repetition_failed() {
+    let tags = tags::whole(7, 5, true, &Secrets::new(1));
+    for (state, earlier_is_in, other_name, expected) in [
+        ("waiting", Some(Queue::Parked), None, Fate::Delivered),
+        ("refused", Some(Queue::DeadLetter), None, Fate::Delivered),
+        ("waiting", None, None, Fate::Lost),
+        ("waiting", Some(Queue::DeadLetter), None, Fate::Lost),
+        ("refused", Some(Queue::Parked), None, Fate::Lost),
+        ("waiting", Some(Queue::Parked), Some("Device 4"), Fate::Lost),
+    ] {
+        let mut run = Run::new();
+        let (earlier, last) = (run.tag(), run.tag());
+        let mut held = Held::default();
+        if let Some(queue) = earlier_is_in {
+            held.add(Subject::HubEvent(earlier), queue);
+        }
+        let mut device = registered(&tags);
+        if let (Some(name), Some(identity)) = (other_name, &mut device.identity) {
+            identity["name"] = name.into();
+        }
+        let fates = run.fates_with(&json!({"lorawan": tags, "lorawanStatus": {"state": state}}), Some(device), &held);
+        assert_eq!(fates[last as usize], expected, "{state}, {earlier_is_in:?}, {other_name:?}");
+    }
+}
+
+/// A device that is as its tags say.
+fn registered(tags: &Value) -> RegisteredDevice {
+    let ids = json!({"dev_eui": tags["devEui"], "join_eui": tags["joinEui"]});
+    let keys = json!({"app_key": {"key": tags["appKey"]}, "nwk_key": {"key": tags["nwkKey"]}});
+    let network = json!({
+        "ids": ids, "frequency_plan_id": tags["frequencyPlanId"], "lorawan_version": "MAC_V1_1",
+        "supports_class_c": tags["supportsClassC"],
+    });
+    RegisteredDevice {
+        identity: Some(json!({"ids": ids, "name": tags["name"]})),
+        join: Some(json!({"ids": ids, "root_keys": keys})),
+        network: Some(network),
+        application: Some(json!({"ids": ids})),
+        ..RegisteredDevice::default()
     }
 }
