@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use local::iot_hub::{self, Operation};
 use local::system::System;
 use local::tts::{Effect, Fault, RegisteredDevice, Server};
 use serde_json::{Value, json};
@@ -104,6 +105,21 @@ async fn a_deletion_cut_short_is_finished_although_a_device_that_was_refused_has
 }
 
 #[tokio::test]
+async fn a_device_whose_registration_could_not_be_noted_is_deleted_although_its_tags_were_refused_afterwards() {
+    let system = system().await;
+    system.tts.inject(Fault::once(Effect::Delay(SLOW)).at(Server::Application));
+    create_tagged(&system, "sensor-1", &lorawan_tags());
+    asked(&system, "PUT", "/as/applications/plant-a/devices/sensor-1", 1).await;
+    system.iot_hub.inject(iot_hub::Fault::server_error(Operation::Twin));
+    registered(&system).await;
+    tag(&system, "sensor-1", &json!({"appKey": "no key"}));
+    system.iot_hub.clear_faults();
+    lorawan_status(&system, "sensor-1", "refused").await;
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_late_registration_cut_short_after_the_deletion_leaves_nothing_behind() {
     let system = with_sensor().await;
     let identity = registered(&system).await.at(Server::Identity).unwrap().clone();
@@ -172,8 +188,8 @@ async fn a_device_is_deleted_although_the_next_one_of_its_id_was_refused_and_del
     system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_downlink_refused_for_good_does_not_come_behind_a_newer_one_when_its_batch_is_repeated() {
+/// A batch of two downlinks, the first of which is refused for good, and of a change that goes on failing.
+async fn batch_with_a_refused_downlink() -> System {
     let system = with_sensor().await;
     assert!(system.tts.start_session("plant-a", "sensor-1"));
     // While a change fails, all the others become one batch, which fails because of the last one.
@@ -186,8 +202,25 @@ async fn a_downlink_refused_for_good_does_not_come_behind_a_newer_one_when_its_b
         system.iot_hub.patch_twin("sensor-1", json!({"properties": {"desired": desired}})).unwrap();
     }
     tag(&system, "sensor-1", &json!({"name": "Attic"}));
+    system
+}
+
+#[tokio::test]
+async fn a_downlink_refused_for_good_does_not_come_behind_a_newer_one_when_its_batch_is_repeated() {
+    let system = batch_with_a_refused_downlink().await;
     all_events_handled(&system).await;
     assert_eq!(items(&system, "dead-letter").len(), 1);
+    assert_eq!(system.tts.downlinks("plant-a", "sensor-1").len(), 1);
+}
+
+#[tokio::test]
+async fn a_downlink_refused_for_good_does_not_come_behind_a_newer_one_after_a_kill_and_a_person_is_told() {
+    let system = batch_with_a_refused_downlink().await;
+    system.tts.wait_for_downlinks("plant-a", "sensor-1", 1, LIMIT).await.unwrap();
+    system.host.kill_handler().await;
+    system.tts.clear_faults();
+    let item = queued(&system, "dead-letter", 1).await.remove(0);
+    assert!(item["reason"].as_str().unwrap().contains("found a newer downlink in the device's queue"), "{item}");
     assert_eq!(system.tts.downlinks("plant-a", "sensor-1").len(), 1);
 }
 

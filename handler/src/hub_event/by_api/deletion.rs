@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::registration::Trust;
-use super::tags::end_device_from;
+use super::tags::euis_in;
 use super::{ByApi, Try, status};
 use crate::error::Error;
 use crate::iot_hub::DeviceId;
@@ -12,17 +12,14 @@ use crate::settings::OnDeviceDeletion;
 use crate::tts::id::EndDeviceIds;
 
 impl ByApi<'_> {
-    /// Whether the device under this id has other EUIs than these tags; `None` if they describe no device.
-    pub(super) async fn has_another(
-        &self,
-        ids: &EndDeviceIds,
-        tags: &Value,
-        deadline: Instant,
-    ) -> Result<Option<bool>, Error> {
-        match tags.as_object().map(|tags| end_device_from(ids.clone(), tags)) {
-            Some(Ok(described)) => self.api.has_another(&described.device, deadline).await.map(Some),
-            Some(Err(_)) | None => Ok(None),
+    /// Whether The Things Stack has a device under this id with other EUIs than these tags name.
+    pub(super) async fn has_another(&self, ids: &EndDeviceIds, tags: &Value, deadline: Instant) -> Result<bool, Error> {
+        let named = euis_in(tags);
+        if named.iter().all(Option::is_none) {
+            return Ok(false);
         }
+        let Some((dev_eui, join_eui)) = self.api.euis(ids, deadline).await? else { return Ok(false) };
+        Ok(named.into_iter().zip([dev_eui, join_eui]).any(|(named, found)| named.is_some_and(|named| named != found)))
     }
 
     /// Deletes the device, unless the settings say to keep it. One created anew in the meantime, whose creation may have
@@ -41,7 +38,7 @@ impl ByApi<'_> {
             let twin = self.app.iot_hub.twin(device_id, deadline).await?;
             // Who creates a device anew may copy its old `lorawanStatus`: with other EUIs it is the former that is there.
             if let Some(twin) = twin.filter(|twin| status::remembered(twin).applied.is_some())
-                && self.has_another(ids, &twin["tags"]["lorawan"], deadline).await? != Some(true)
+                && !self.has_another(ids, &twin["tags"]["lorawan"], deadline).await?
             {
                 // An earlier try may have deleted it at some servers, but its session need not go with it.
                 tracing::info!(device_id = device_id.as_str(), "late deletion: the device has been created anew");

@@ -30,7 +30,7 @@ impl ByApi<'_> {
             Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced
                 if is_of_a_former_device(&event, twin.as_ref()) =>
             {
-                return self.delete(ids, device_id, Try::Repeated, deadline).await;
+                return self.delete(ids, device_id, Try::Late, deadline).await;
             }
             Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced => {
                 let Some(event) = as_of_now(event, twin.as_ref()) else {

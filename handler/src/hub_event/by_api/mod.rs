@@ -60,9 +60,11 @@ pub(super) struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Try {
     First,
-    /// Nobody knows how far that came.
+    /// In the stream, in its order; nobody knows how far that came.
     Repeated,
-    /// All of it was done, but its downlink was not taken yet.
+    /// While it was parked, newer ones went ahead; nobody knows how far earlier tries came.
+    Late,
+    /// As late; all of it was done, but its downlink was not taken yet.
     Waited,
 }
 
@@ -113,7 +115,7 @@ impl ByApi<'_> {
             Request::Deletion { refused } => {
                 // A device with other EUIs than those refused is not ours.
                 if let Some(tags) = refused
-                    && self.has_another(ids, tags, deadline).await? != Some(false)
+                    && self.has_another(ids, tags, deadline).await?
                 {
                     return Ok(());
                 }
@@ -126,7 +128,7 @@ impl ByApi<'_> {
         let trust = match (tags, attempt) {
             (Some(_), Try::First | Try::Repeated) if *is_copied => Some(Trust::Nothing),
             (Some(tags), Try::First | Try::Waited) => is_current(tags, &twin).then_some(Trust::All),
-            (Some(_), Try::Repeated) => Some(Trust::Applied),
+            (Some(_), Try::Repeated | Try::Late) => Some(Trust::Applied),
             (None, _) => None,
         };
         if let Some(trust) = trust {

@@ -35,11 +35,17 @@ impl ByApi<'_> {
         let downlink: Downlink = desired.downlink(twin).map_err(Error::Malformed)?;
         if attempt != Try::First {
             let queue = self.api.queue(ids, deadline).await?;
-            let is_queued = queue.contains(&downlink.correlation_id);
-            let would_wipe = downlink.operation == Operation::Replace && desired.is_overtaken_in(&queue);
-            if is_queued || would_wipe {
-                left_out(if is_queued { "it is in the queue already" } else { "a newer one is in the queue" });
+            let is_overtaken = desired.is_overtaken_in(&queue);
+            if queue.contains(&downlink.correlation_id) {
+                left_out("it is in the queue already");
                 return Ok(());
+            }
+            if is_overtaken && downlink.operation == Operation::Replace {
+                left_out("a newer one is in the queue");
+                return Ok(());
+            }
+            if is_overtaken && attempt == Try::Repeated {
+                return Err(gone_ahead(desired.version));
             }
         }
         match self.api.enqueue(ids, &downlink, deadline).await? {
@@ -48,5 +54,17 @@ impl ByApi<'_> {
             Enqueued::NoDevice(what) if lorawan_tags(twin).is_some() => Err(Error::NotYet { peer: Peer::Tts, what }),
             Enqueued::NoDevice(what) => Err(Error::Refused { peer: Peer::Tts, what }),
         }
+    }
+}
+
+/// In the stream, a newer downlink comes to be in the queue only after an older one was accepted, refused, or set aside to
+/// be parked; and the try that did so was cut short.
+fn gone_ahead(version: u64) -> Error {
+    Error::Refused {
+        peer: Peer::Tts,
+        what: format!(
+            "found a newer downlink in the device's queue; that of desired version {version} was sent or refused before, and \
+             which is not known: if the device did not get it, set it in the twin again"
+        ),
     }
 }

@@ -78,6 +78,11 @@ pub(super) fn end_device_from(ids: EndDeviceIds, tags: &Map<String, Value>) -> R
     }
 }
 
+/// DevEUI and JoinEUI, upper case, as far as tags name them, whatever else is wrong with them.
+pub(super) fn euis_in(tags: &Value) -> [Option<String>; 2] {
+    ["devEui", "joinEui"].map(|name| hex(tags[name].as_str()?.trim(), 16).ok())
+}
+
 fn remarks(tags: &Map<String, Value>, has_nwk_key: bool) -> Vec<String> {
     let unknown = |name: &&String| !KNOWN.contains(&name.as_str()) && *name != VENDORS_MARK;
     let mut remarks: Vec<_> =

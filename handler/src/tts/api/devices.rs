@@ -56,17 +56,11 @@ impl Api {
         }
     }
 
-    /// Whether the Identity Server has another device under this one's id.
+    /// DevEUI and JoinEUI, upper case, of the device that has this id at the Identity Server; `None` if none has.
     ///
     /// # Errors
     /// [`Error::Refused`] if it does not say.
-    pub async fn has_another(&self, device: &EndDevice, deadline: Instant) -> Result<bool, Error> {
-        let euis = self.euis(&device.ids, deadline).await?;
-        Ok(euis.is_some_and(|euis| euis != (device.dev_eui.clone(), device.join_eui.clone())))
-    }
-
-    /// DevEUI and JoinEUI of the device that has this id.
-    async fn euis(&self, ids: &EndDeviceIds, deadline: Instant) -> Result<Option<(String, String)>, Error> {
+    pub async fn euis(&self, ids: &EndDeviceIds, deadline: Instant) -> Result<Option<(String, String)>, Error> {
         let path = format!("{}?field_mask=ids", path(ids));
         let call = Call { server: Server::Identity, method: Method::GET, path, body: None };
         match self.call(call, deadline).await? {
