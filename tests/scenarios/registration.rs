@@ -249,11 +249,19 @@ async fn a_device_created_anew_with_copied_tags_is_registered_all_the_same() {
     create_tagged(&system, "sensor-1", &lorawan_tags());
     lorawan_status(&system, "sensor-1", "registered").await;
     let tags = system.iot_hub.twin("sensor-1").unwrap()["tags"].clone();
-    system.iot_hub.delete_device("sensor-1").unwrap();
-    system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
-    all_events_handled(&system).await;
-    system.iot_hub.create_device_with_twin("sensor-1", json!({"tags": tags})).unwrap();
-    registered(&system, "sensor-1").await;
+    for in_one_step in [true, false] {
+        system.iot_hub.delete_device("sensor-1").unwrap();
+        system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
+        all_events_handled(&system).await;
+        if in_one_step {
+            system.iot_hub.create_device_with_twin("sensor-1", json!({"tags": tags})).unwrap();
+        } else {
+            system.iot_hub.create_device("sensor-1").unwrap();
+            system.iot_hub.patch_twin("sensor-1", json!({"tags": tags})).unwrap();
+        }
+        registered(&system, "sensor-1").await;
+        all_events_handled(&system).await;
+    }
 }
 
 #[tokio::test]

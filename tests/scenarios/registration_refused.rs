@@ -1,9 +1,13 @@
 //! Tags and ids that The Things Stack will never take, and who is told.
 
+use local::system::System;
 use local::tts::Server;
 use serde_json::{Value, json};
 
-use crate::support::{all_events_handled, create_tagged, items, lorawan_status, lorawan_tags, queued, system, tag};
+use crate::support::{
+    all_events_handled, create_tagged, items, lorawan_status, lorawan_tags, nothing_is_parked, park_event, park_item,
+    queued, system, tag,
+};
 
 fn with(name: &str, value: Value) -> Value {
     let mut tags = lorawan_tags();
@@ -76,15 +80,44 @@ async fn an_id_that_another_device_has_is_refused_with_both_euis() {
     assert!(reason.contains("70B3D57ED0000009") && reason.contains("expected 70B3D57ED0000001"), "{reason}");
 }
 
-#[tokio::test]
-async fn deleting_a_refused_device_leaves_the_one_alone_that_has_its_id() {
+/// A device that was refused because another has its id in The Things Stack, and then deleted.
+async fn refused_and_deleted() -> System {
     let system = system().await;
     let ids = json!({"dev_eui": "70B3D57ED0000009", "join_eui": "70B3D57ED0FFFF00"});
     system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &json!({"ids": ids}));
     create_tagged(&system, "sensor-1", &lorawan_tags());
     lorawan_status(&system, "sensor-1", "refused").await;
+    queued(&system, "dead-letter", 1).await;
     system.iot_hub.delete_device("sensor-1").unwrap();
     all_events_handled(&system).await;
+    system
+}
+
+#[tokio::test]
+async fn deleting_a_refused_device_leaves_the_one_alone_that_has_its_id() {
+    let system = refused_and_deleted().await;
+    assert!(system.tts.device("plant-a", "sensor-1").is_some());
+}
+
+#[tokio::test]
+async fn deleting_a_refused_device_late_leaves_the_one_alone_that_has_its_id() {
+    let system = refused_and_deleted().await;
+    let euis = json!({"devEui": "70B3D57ED0000001", "joinEui": "70B3D57ED0FFFF00"});
+    for status in [json!(null), json!(true)] {
+        park_event(&system, "deleteDeviceIdentity", json!({"tags": {"lorawan": euis, "lorawanStatus": status}})).await;
+        nothing_is_parked(&system).await;
+    }
+    assert!(system.tts.device("plant-a", "sensor-1").is_some());
+}
+
+#[tokio::test]
+async fn a_refused_registration_taken_out_of_the_dead_letters_after_its_deletion_leaves_the_one_alone_that_has_its_id()
+{
+    let system = refused_and_deleted().await;
+    let item = items(&system, "dead-letter").remove(0);
+    assert_eq!(item["original"]["body"]["tags"]["lorawan"]["devEui"], "70B3D57ED0000001", "{item}");
+    park_item(&system, &item).await;
+    nothing_is_parked(&system).await;
     assert!(system.tts.device("plant-a", "sensor-1").is_some());
 }
 

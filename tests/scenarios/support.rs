@@ -177,6 +177,12 @@ pub(crate) async fn park_event(system: &System, operation: &str, body: Value) {
     park_item(system, &item).await;
 }
 
+/// Waits until what was parked is done.
+pub(crate) async fn nothing_is_parked(system: &System) {
+    let is_empty = eventually(|| items(system, "parked").is_empty().then_some(())).await;
+    assert!(is_empty.is_some(), "{:?}", items(system, "parked"));
+}
+
 /// The items that lie in a queue.
 pub(crate) fn items(system: &System, queue_name: &str) -> Vec<Value> {
     let texts = system.host.output_messages(queue_name);

@@ -100,6 +100,12 @@ impl Item {
         self.error == "not_yet"
     }
 
+    /// Whether it was refused for good, and a person has taken it out of the dead letters.
+    #[must_use]
+    pub fn was_refused(&self) -> bool {
+        matches!(self.error.as_str(), "refused" | "malformed")
+    }
+
     /// The same item, naming its device and the invocation that kept it.
     #[must_use]
     pub fn about(self, device_id: Option<String>, trace: Option<String>) -> Self {

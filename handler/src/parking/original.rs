@@ -36,8 +36,8 @@ pub struct HubEventOriginal {
     pub sequence_number: Option<i64>,
     /// Application properties.
     pub properties: Map<String, Value>,
-    /// The twin or twin patch. Of tags there are only the names, with `null` where one was removed: they may hold keys,
-    /// and redelivery reads them anew. Of properties there are the desired ones, of their metadata the time.
+    /// The twin or twin patch. Of tags there are only the names, with `null` where one was removed, since they may hold
+    /// keys and redelivery reads them anew; and a LoRaWAN device's EUIs. Of properties there are the desired ones, of their metadata the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Map<String, Value>>,
     /// The body, if it is not a twin.
@@ -79,7 +79,7 @@ impl HubEventOriginal {
 
 fn without_keys(mut twin: Map<String, Value>) -> Map<String, Value> {
     if let Some(tags) = twin.get_mut("tags").and_then(Value::as_object_mut) {
-        tags.values_mut().filter(|tag| !tag.is_null()).for_each(|tag| *tag = Value::Bool(true));
+        tags.iter_mut().filter(|(_, tag)| !tag.is_null()).for_each(|(name, tag)| *tag = what_is_kept(name, tag));
     }
     if let Some(properties) = twin.get_mut("properties").and_then(Value::as_object_mut) {
         properties.remove("reported");
@@ -92,6 +92,20 @@ fn without_keys(mut twin: Map<String, Value>) -> Map<String, Value> {
     }
     scrub_members(&mut twin);
     twin
+}
+
+/// What is kept of a tag: which device is meant, and whether it was ever registered.
+fn what_is_kept(name: &str, tag: &Value) -> Value {
+    let is_eui = |text: &&str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let kept: Map<_, _> = match name {
+        "lorawan" => {
+            let eui = |name: &str| Some((name.to_owned(), json!(tag[name].as_str().map(str::trim).filter(is_eui)?)));
+            ["devEui", "joinEui"].into_iter().filter_map(eui).collect()
+        }
+        "lorawanStatus" if !tag["applied"].is_null() => Map::from_iter([("applied".to_owned(), Value::Bool(true))]),
+        _ => Map::new(),
+    };
+    if kept.is_empty() { Value::Bool(true) } else { Value::Object(kept) }
 }
 
 fn scrub_members(members: &mut Map<String, Value>) {
@@ -129,6 +143,8 @@ impl UnreadBody {
 mod tests {
     use super::*;
 
+    const EUI: &str = "70B3D57ED0000001";
+
     fn kept(body: &[u8]) -> Value {
         serde_json::to_value(HubEventOriginal::new(Some("3".to_owned()), Some(7), Map::new(), body)).unwrap()
     }
@@ -142,6 +158,25 @@ mod tests {
     }
 
     #[test]
+    fn of_tags_is_kept_which_device_is_meant_and_whether_it_was_registered() {
+        for (lorawan, status, expected) in [
+            (
+                json!({"devEui": EUI, "appKey": "00"}),
+                json!({"applied": "key:a"}),
+                json!([{"devEui": EUI}, {"applied": true}]),
+            ),
+            (json!({"joinEui": EUI, "name": "x"}), json!({"state": "refused"}), json!([{"joinEui": EUI}, true])),
+            // A key that was pasted into the wrong tag.
+            (json!({"devEui": "00112233445566778899AABBCCDDEE01"}), json!(1), json!([true, true])),
+            (json!("text"), json!(null), json!([true, null])),
+        ] {
+            let body = json!({"tags": {"lorawan": lorawan, "lorawanStatus": status}}).to_string();
+            let tags = &kept(body.as_bytes())["body"]["tags"];
+            assert_eq!(json!([tags["lorawan"], tags["lorawanStatus"]]), expected, "{body}");
+        }
+    }
+
+    #[test]
     fn an_application_property_that_is_a_key_is_not_kept() {
         let properties = Map::from_iter([("App-Key".to_owned(), "0011".into()), ("opType".to_owned(), "x".into())]);
         let original = HubEventOriginal::new(None, None, properties, b"{}");
@@ -150,9 +185,9 @@ mod tests {
 
     #[test]
     fn a_body_nobody_can_read_is_kept_for_a_person_unless_it_names_a_key() {
-        assert_eq!(kept(b"hello")["unread_body"], serde_json::json!({"bytes": 5, "base64": "aGVsbG8="}));
-        assert_eq!(kept(br#"{"tags":{"lorawan":{"appKey":"0011"#)["unread_body"], serde_json::json!({"bytes": 34}));
-        assert_eq!(kept(br#"{"tags":{"\u0061ppKey":"0011"#)["unread_body"], serde_json::json!({"bytes": 28}));
+        assert_eq!(kept(b"hello")["unread_body"], json!({"bytes": 5, "base64": "aGVsbG8="}));
+        assert_eq!(kept(br#"{"tags":{"lorawan":{"appKey":"0011"#)["unread_body"], json!({"bytes": 34}));
+        assert_eq!(kept(br#"{"tags":{"\u0061ppKey":"0011"#)["unread_body"], json!({"bytes": 28}));
         assert_eq!(kept(&[0xff; 20_000])["unread_body"]["bytes"], 20_000);
     }
 }

@@ -12,14 +12,20 @@ use crate::settings::OnDeviceDeletion;
 use crate::tts::id::EndDeviceIds;
 
 impl ByApi<'_> {
-    /// Whether The Things Stack has a device under this id with other EUIs than these tags name.
-    pub(super) async fn has_another(&self, ids: &EndDeviceIds, tags: &Value, deadline: Instant) -> Result<bool, Error> {
+    /// Whether The Things Stack has a device under this id with other EUIs than these tags name; `None` if they name none.
+    pub(super) async fn has_another(
+        &self,
+        ids: &EndDeviceIds,
+        tags: &Value,
+        deadline: Instant,
+    ) -> Result<Option<bool>, Error> {
         let named = euis_in(tags);
         if named.iter().all(Option::is_none) {
-            return Ok(false);
+            return Ok(None);
         }
-        let Some((dev_eui, join_eui)) = self.api.euis(ids, deadline).await? else { return Ok(false) };
-        Ok(named.into_iter().zip([dev_eui, join_eui]).any(|(named, found)| named.is_some_and(|named| named != found)))
+        let Some((dev_eui, join_eui)) = self.api.euis(ids, deadline).await? else { return Ok(Some(false)) };
+        let differs = |(named, found): (Option<String>, String)| named.is_some_and(|named| named != found);
+        Ok(Some(named.into_iter().zip([dev_eui, join_eui]).any(differs)))
     }
 
     /// Deletes the device, unless the settings say to keep it. One created anew in the meantime, whose creation may have
@@ -38,7 +44,7 @@ impl ByApi<'_> {
             let twin = self.app.iot_hub.twin(device_id, deadline).await?;
             // Who creates a device anew may copy its old `lorawanStatus`: with other EUIs it is the former that is there.
             if let Some(twin) = twin.filter(|twin| status::remembered(twin).applied.is_some())
-                && !self.has_another(ids, &twin["tags"]["lorawan"], deadline).await?
+                && self.has_another(ids, &twin["tags"]["lorawan"], deadline).await? != Some(true)
             {
                 // An earlier try may have deleted it at some servers, but its session need not go with it.
                 tracing::info!(device_id = device_id.as_str(), "late deletion: the device has been created anew");

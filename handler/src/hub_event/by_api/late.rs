@@ -26,11 +26,10 @@ impl ByApi<'_> {
         let twin = self.app.iot_hub.twin(device_id, deadline).await?;
         let event = match event.operation {
             Operation::Deleted => event,
-            // Earlier tries may have registered it at some servers after its deletion was carried out.
             Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced
                 if is_of_a_former_device(&event, twin.as_ref()) =>
             {
-                return self.delete(ids, device_id, Try::Late, deadline).await;
+                return self.leave_nothing_of(ids, device_id, &event, attempt, deadline).await;
             }
             Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced => {
                 let Some(event) = as_of_now(event, twin.as_ref()) else {
@@ -53,8 +52,28 @@ impl ByApi<'_> {
     }
 }
 
-/// Whether a parked event brought LoRaWAN tags of a device that is gone; their values are not kept. Versions begin anew
-/// with a device created anew.
+impl ByApi<'_> {
+    /// Earlier tries may have registered a device at some servers after its deletion was carried out. What was refused is
+    /// not there, and another device may have its id.
+    async fn leave_nothing_of(
+        &self,
+        ids: &EndDeviceIds,
+        device_id: &DeviceId,
+        event: &HubEvent,
+        attempt: Try,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let body: Value = serde_json::from_str(event.body.get()).unwrap_or_default();
+        let is_anothers = self.has_another(ids, &body["tags"]["lorawan"], deadline).await? == Some(true);
+        if attempt == Try::Retried || is_anothers {
+            tracing::info!(device_id = device_id.as_str(), "parked event left out: its device is gone");
+            return Ok(());
+        }
+        self.delete(ids, device_id, attempt, deadline).await
+    }
+}
+
+/// Whether a parked event brought LoRaWAN tags of a device that is gone. Versions begin anew with a device created anew.
 fn is_of_a_former_device(event: &HubEvent, twin: Option<&Value>) -> bool {
     let body: Value = serde_json::from_str(event.body.get()).unwrap_or_default();
     let is_former = |twin: &Value| twin["version"].as_u64() < body["version"].as_u64();

@@ -40,8 +40,8 @@ pub(super) struct ByApi<'a> {
 pub(super) enum Request {
     /// The device is gone from IoT Hub.
     Deletion {
-        /// Its `tags.lorawan`, if they were refused from the beginning: there may be another device under its id.
-        refused: Option<Value>,
+        /// Its `tags.lorawan`, if its twin remembers no registration: there may be another device under its id.
+        unrecorded: Option<Value>,
     },
     Change(Box<Change>),
 }
@@ -49,10 +49,8 @@ pub(super) enum Request {
 /// What has changed of a device.
 #[derive(Debug, PartialEq)]
 pub(super) struct Change {
-    /// `tags.lorawan`, or a part of it.
-    tags: Option<Value>,
-    /// Whether what the twin remembers of a registration is an earlier device's.
-    is_copied: bool,
+    /// Whether `tags.lorawan` is concerned.
+    is_of_tags: bool,
     downlink: Option<DesiredDownlink>,
 }
 
@@ -66,6 +64,8 @@ pub(super) enum Try {
     Late,
     /// As late; all of it was done, but its downlink was not taken yet.
     Waited,
+    /// As late, by a person, after it was refused.
+    Retried,
 }
 
 /// Why what an event asks for was not done.
@@ -87,14 +87,13 @@ impl Request {
     pub(super) fn of(event: &HubEvent) -> Option<Self> {
         let mut body: Value = serde_json::from_str(event.body.get()).ok()?;
         if event.operation == Operation::Deleted {
-            let refused = status::was_never_registered(&body).then(|| body["tags"]["lorawan"].take());
-            return Some(Self::Deletion { refused });
+            let unrecorded =
+                Some(body["tags"]["lorawan"].take()).filter(|tags| !tags.is_null() && !status::is_recorded(&body));
+            return Some(Self::Deletion { unrecorded });
         }
-        // Somebody who creates a device anew may copy its old tags.
-        let is_copied = event.operation == Operation::Created && body["tags"]["lorawanStatus"].is_object();
-        let tags = lorawan_tags(&body).is_some().then(|| body["tags"]["lorawan"].take());
+        let is_of_tags = lorawan_tags(&body).is_some();
         let downlink = DesiredDownlink::of(event);
-        (tags.is_some() || downlink.is_some()).then(|| Self::Change(Box::new(Change { tags, is_copied, downlink })))
+        (is_of_tags || downlink.is_some()).then(|| Self::Change(Box::new(Change { is_of_tags, downlink })))
     }
 }
 
@@ -111,12 +110,18 @@ impl ByApi<'_> {
         attempt: Try,
         deadline: Instant,
     ) -> Result<(), Failure> {
-        let Change { tags, is_copied, downlink } = match request {
-            Request::Deletion { refused } => {
-                // A device with other EUIs than those refused is not ours.
-                if let Some(tags) = refused
-                    && self.has_another(ids, tags, deadline).await?
-                {
+        let Change { is_of_tags, downlink } = match request {
+            Request::Deletion { unrecorded } => {
+                let may_be_anothers = match unrecorded {
+                    Some(tags) => self.has_another(ids, tags, deadline).await? != Some(false),
+                    None => false,
+                };
+                if may_be_anothers {
+                    let device_id = device_id.as_str();
+                    tracing::info!(
+                        device_id,
+                        "deleted in IoT Hub, where it was never registered; what The Things Stack has under its id stays"
+                    );
                     return Ok(());
                 }
                 return Ok(self.delete(ids, device_id, attempt, deadline).await?);
@@ -125,13 +130,11 @@ impl ByApi<'_> {
         };
         // A device that is gone has its deletion on its way.
         let Some(twin) = self.app.iot_hub.twin(device_id, deadline).await? else { return Ok(()) };
-        let trust = match (tags, attempt) {
-            (Some(_), Try::First | Try::Repeated) if *is_copied => Some(Trust::Nothing),
-            (Some(tags), Try::First | Try::Waited) => is_current(tags, &twin).then_some(Trust::All),
-            (Some(_), Try::Repeated | Try::Late) => Some(Trust::Applied),
-            (None, _) => None,
+        let trust = match attempt {
+            Try::First | Try::Waited => Trust::All,
+            Try::Repeated | Try::Late | Try::Retried => Trust::Applied,
         };
-        if let Some(trust) = trust {
+        if *is_of_tags {
             let followed = self.follow_tags(ids, device_id, twin.clone(), trust, deadline).await;
             followed.map_err(|error| Failure { error, is_of_tags: true })?;
         } else if downlink.is_some() {
@@ -156,7 +159,7 @@ impl ByApi<'_> {
 #[cfg(feature = "fuzzing")]
 pub(crate) fn read(event: &HubEvent, ids: &EndDeviceIds, twin: &Value) -> Result<(), String> {
     let Some(Request::Change(change)) = Request::of(event) else { return Ok(()) };
-    if let (Some(_), Some(tags)) = (&change.tags, lorawan_tags(twin)) {
+    if let Some(tags) = lorawan_tags(twin).filter(|_| change.is_of_tags) {
         let device = tags::end_device_from(ids.clone(), tags)?.device;
         let applied = applied::Applied::of(&device, &crate::secret::Secret::new("key"));
         assert_eq!(applied::Applied::from_text(&applied.to_text()), applied, "it is remembered");
@@ -166,21 +169,6 @@ pub(crate) fn read(event: &HubEvent, ids: &EndDeviceIds, twin: &Value) -> Result
         assert!(downlink.correlation_id.len() <= 100, "The Things Stack's limit");
     }
     Ok(())
-}
-
-/// Whether the tags an event brings are those of the twin still. If not, a newer event brings those.
-fn is_current(patch: &Value, twin: &Value) -> bool {
-    is_merged(patch, &twin["tags"]["lorawan"])
-}
-
-/// Whether merging a patch would change nothing.
-fn is_merged(patch: &Value, now: &Value) -> bool {
-    match (patch, now) {
-        (Value::Object(patch), Value::Object(now)) => {
-            patch.iter().all(|(name, value)| is_merged(value, now.get(name).unwrap_or(&Value::Null)))
-        }
-        (patch, now) => patch == now,
-    }
 }
 
 #[cfg(test)]
@@ -202,7 +190,7 @@ mod tests {
     #[test]
     fn only_deletions_lorawan_tags_and_downlinks_concern_the_things_stack() {
         let tags = json!({"tags": {"lorawan": {"devEui": "70B3"}, "site": "roof"}});
-        let change = Change { tags: Some(json!({"devEui": "70B3"})), is_copied: false, downlink: None };
+        let change = Change { is_of_tags: true, downlink: None };
         let expected = Request::Change(Box::new(change));
         for operation in [Operation::Created, Operation::TwinUpdated, Operation::TwinReplaced] {
             assert_eq!(request(operation, &tags).as_ref(), Some(&expected));
@@ -215,32 +203,17 @@ mod tests {
                 assert_eq!(request(operation, &nothing), None, "{nothing}");
             }
         }
-        let deletion = |refused| Some(Request::Deletion { refused });
-        assert_eq!(request(Operation::Deleted, &tags), deletion(None));
-        let status = |status: Value| json!({"tags": {"lorawan": {"devEui": "70B3"}, "lorawanStatus": status}});
-        let refused_later = json!({"state": "refused", "applied": "key:a"});
-        assert_eq!(request(Operation::Deleted, &status(refused_later)), deletion(None));
-        let refused = Some(json!({"devEui": "70B3"}));
-        assert_eq!(request(Operation::Deleted, &status(json!({"state": "refused"}))), deletion(refused));
-        let copied = request(Operation::Created, &status(json!({"state": "registered", "applied": "key:a"})));
-        assert!(matches!(copied, Some(Request::Change(change)) if change.is_copied));
-    }
-
-    #[test]
-    fn tags_that_were_changed_again_are_not_current() {
-        let version_ids = json!({"brandId": "acme", "firmwareVersion": "1.3"});
-        let twin = json!({"tags": {"lorawan": {"devEui": "70B3", "frequencyPlanId": "US", "versionIdentifiers": version_ids}}});
-        for (patch, expected) in [
-            (json!({"devEui": "70B3"}), true),
-            (json!({"devEui": "70B3", "name": null}), true),
-            (json!({"devEui": "70B4"}), false),
-            (json!({"frequencyPlanId": null}), false),
-            (json!({"versionIdentifiers": {"firmwareVersion": "1.3"}}), true),
-            (json!({"versionIdentifiers": {"firmwareVersion": "1.3", "bandId": null}}), true),
-            (json!({"versionIdentifiers": {"firmwareVersion": "1.2"}}), false),
-            (json!({"versionIdentifiers": {"brandId": null}}), false),
+        let deletion = |unrecorded| Some(Request::Deletion { unrecorded });
+        let unrecorded = Some(json!({"devEui": "70B3"}));
+        assert_eq!(request(Operation::Deleted, &json!({})), deletion(None), "it is no LoRaWAN device");
+        assert_eq!(request(Operation::Deleted, &tags), deletion(unrecorded.clone()));
+        for (status, expected) in [
+            (json!({"state": "refused", "applied": "key:a"}), None),
+            (json!({"state": "refused"}), unrecorded.clone()),
+            (json!({"state": "waiting"}), unrecorded),
         ] {
-            assert_eq!(is_current(&patch, &twin), expected, "{patch}");
+            let body = json!({"tags": {"lorawan": {"devEui": "70B3"}, "lorawanStatus": status}});
+            assert_eq!(request(Operation::Deleted, &body), deletion(expected), "{status}");
         }
     }
 }

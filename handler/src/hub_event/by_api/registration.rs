@@ -52,9 +52,9 @@ impl ByApi<'_> {
             let followed = self.apply(ids, tags, &remembered, deadline).await;
             let status = match &followed {
                 Ok(registered) if is_recorded && !registered.is_news => return Ok(()),
-                Ok(Registered { applied, remarks, .. }) => status::registered(applied, remarks, now()),
+                Ok(Registered { applied, remarks, .. }) => status::registered(&twin, applied, remarks, now()),
                 Err(error) if error.is_transient() => return followed.map(drop),
-                Err(error) => status::refused(error, now()),
+                Err(error) => status::refused(error, &remembered, now()),
             };
             match self.record(device_id, &twin, &status, deadline).await? {
                 None => return followed.map(drop),

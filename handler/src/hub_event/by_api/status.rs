@@ -37,40 +37,45 @@ pub(super) fn remembered(twin: &Value) -> Remembered {
     let status = &twin["tags"]["lorawanStatus"];
     let is_registered = status["state"] == "registered";
     let is_refused = status["state"] == "refused";
-    let applied = status["applied"].as_str().map(Applied::from_text);
+    // A device that is created anew may get the tags of the former one, this status among them.
+    let is_its_own = status["deviceEtag"] == twin["deviceEtag"];
+    let applied = status["applied"].as_str().filter(|_| is_its_own).map(Applied::from_text);
     Remembered { is_registered: is_registered && applied.is_some(), is_refused, applied }
 }
 
-/// Whether a device's tags were refused from the beginning. One that was registered once remembers what was applied.
-pub(super) fn was_never_registered(twin: &Value) -> bool {
-    let status = &twin["tags"]["lorawanStatus"];
-    status["state"] == "refused" && status["applied"].is_null()
+/// Whether a device was registered once, as its last twin says.
+pub(super) fn is_recorded(body: &Value) -> bool {
+    !body["tags"]["lorawanStatus"]["applied"].is_null()
 }
 
-/// The tags that say that the device is registered as its tags are.
-pub(super) fn registered(applied: &Applied, remarks: &[String], now: OffsetDateTime) -> Value {
+/// The tags that say that the device of this twin is registered as its tags are.
+pub(super) fn registered(twin: &Value, applied: &Applied, remarks: &[String], now: OffsetDateTime) -> Value {
     let reason = (!remarks.is_empty()).then(|| format!("ignored: {}", remarks.join("; ")));
-    tags("registered", reason.as_deref(), Some(applied), now)
+    let mut status = status("registered", reason.as_deref(), now);
+    status["applied"] = applied.to_text().into();
+    status["deviceEtag"] = twin["deviceEtag"].clone();
+    json!({"lorawanStatus": status})
 }
 
-/// The tags that say that the device's tags will never be taken, and why. What was registered before stays remembered.
-pub(super) fn refused(reason: &Error, now: OffsetDateTime) -> Value {
-    tags("refused", Some(&reason.to_string()), None, now)
+/// The tags that say that the device's tags will never be taken, and why. What was registered before stays remembered, if
+/// anything was.
+pub(super) fn refused(reason: &Error, remembered: &Remembered, now: OffsetDateTime) -> Value {
+    let mut status = status("refused", Some(&reason.to_string()), now);
+    if remembered.applied.is_none() {
+        status["applied"] = Value::Null;
+    }
+    json!({"lorawanStatus": status})
 }
 
 /// The tags that say that the device's tags will be tried again, and why they have to be.
 pub(super) fn waiting(reason: &Error, now: OffsetDateTime) -> Value {
-    tags("waiting", Some(&reason.to_string()), None, now)
+    json!({"lorawanStatus": status("waiting", Some(&reason.to_string()), now)})
 }
 
-fn tags(state: &str, reason: Option<&str>, applied: Option<&Applied>, now: OffsetDateTime) -> Value {
+fn status(state: &str, reason: Option<&str>, now: OffsetDateTime) -> Value {
     let reason = reason.map(|reason| shortened(reason, MAX_REASON));
     // `null` takes an old reason out of the twin.
-    let mut status = json!({"state": state, "reason": reason, "at": now.format(&Rfc3339).ok()});
-    if let Some(applied) = applied {
-        status["applied"] = applied.to_text().into();
-    }
-    json!({"lorawanStatus": status})
+    json!({"state": state, "reason": reason, "at": now.format(&Rfc3339).ok()})
 }
 
 #[cfg(test)]
@@ -83,11 +88,15 @@ mod tests {
     #[test]
     fn what_is_written_is_remembered_and_anything_else_is_not() {
         let applied = Applied::from_text("key:a name:b");
-        let twin = json!({"tags": registered(&applied, &[], NOW)});
+        let before = json!({"deviceEtag": "MQ=="});
+        let mut twin = json!({"deviceEtag": "MQ==", "tags": registered(&before, &applied, &[], NOW)});
         assert_eq!(
             remembered(&twin),
             Remembered { is_registered: true, is_refused: false, applied: Some(applied.clone()) }
         );
+        twin["deviceEtag"] = json!("Mg==");
+        let nothing = Remembered { is_registered: false, is_refused: false, applied: None };
+        assert_eq!(remembered(&twin), nothing, "it is another device's");
         for status in [json!(null), json!(7), json!({"state": "registered"}), json!({"state": 1, "applied": {}})] {
             let twin = json!({"tags": {"lorawanStatus": status}});
             assert_eq!(remembered(&twin), Remembered { is_registered: false, is_refused: false, applied: None });
@@ -97,14 +106,23 @@ mod tests {
     #[test]
     fn a_status_is_readable_for_a_person() {
         let error = Error::Refused { peer: Peer::Tts, what: "no".to_owned() };
+        let remarks = ["tags.lorawan.x is unknown".to_owned()];
+        let memory = |applied: Option<&str>| {
+            let applied = applied.map(Applied::from_text);
+            Remembered { is_registered: false, is_refused: false, applied }
+        };
         for (tags, expected) in [
             (
-                registered(&Applied::from_text("key:a"), &["tags.lorawan.x is unknown".to_owned()], NOW),
-                r#"{"lorawanStatus":{"state":"registered","reason":"ignored: tags.lorawan.x is unknown","at":"2026-11-21T10:00:00Z","applied":"key:a"}}"#,
+                registered(&json!({"deviceEtag": "MQ=="}), &Applied::from_text("key:a"), &remarks, NOW),
+                r#"{"lorawanStatus":{"state":"registered","reason":"ignored: tags.lorawan.x is unknown","at":"2026-11-21T10:00:00Z","applied":"key:a","deviceEtag":"MQ=="}}"#,
             ),
             (
-                refused(&error, NOW),
+                refused(&error, &memory(Some("key:a")), NOW),
                 r#"{"lorawanStatus":{"state":"refused","reason":"The Things Stack refused: no","at":"2026-11-21T10:00:00Z"}}"#,
+            ),
+            (
+                refused(&error, &memory(None), NOW),
+                r#"{"lorawanStatus":{"state":"refused","reason":"The Things Stack refused: no","at":"2026-11-21T10:00:00Z","applied":null}}"#,
             ),
             (
                 waiting(&error, NOW),
