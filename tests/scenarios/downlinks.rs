@@ -73,6 +73,22 @@ async fn replace_leaves_nothing_else_in_the_queue() {
 }
 
 #[tokio::test]
+async fn a_payload_that_the_devices_formatter_refuses_is_dead_lettered_with_its_words_and_holds_nothing_up() {
+    let system = joined(Options::default()).await;
+    let mut application = system.tts.device("plant-a", "sensor-1").unwrap().application.unwrap();
+    application["formatters"] = json!({
+        "down_formatter": "FORMATTER_JAVASCRIPT", "down_formatter_parameter": "errors: unknown colour",
+    });
+    system.tts.put_device(Server::Application, "plant-a", "sensor-1", &application);
+    desire(&system, &json!({"decodedPayload": {"led": "purple"}}));
+    let item = queued(&system, "dead-letter", 1).await.remove(0);
+    assert!(item["reason"].as_str().unwrap().contains("unknown colour"), "{item}");
+    assert_eq!((&item["error"], system.tts.downlinks("plant-a", "sensor-1").len()), (&json!("refused"), 0));
+    let pushes = system.tts.requests().iter().filter(|request| request.path.ends_with("/down/push")).count();
+    assert_eq!(pushes, 1);
+}
+
+#[tokio::test]
 async fn a_decoded_payload_is_encoded_by_the_devices_formatter() {
     let system = joined(Options::default()).await;
     let formatters = json!({"formatters": {"down_formatter": "FORMATTER_JAVASCRIPT"}});

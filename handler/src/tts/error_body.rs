@@ -107,6 +107,20 @@ impl ApiError {
         self.code == ABORTED
     }
 
+    /// Whether only the device of the request is concerned, whatever the status says: its payload formatter, which answers
+    /// 409 or 5xx when it refuses a payload, or the session it has just now.
+    #[must_use]
+    pub fn is_about_one_device(&self) -> bool {
+        self.is_of_a_formatter() || self.is("rebuild") || self.is("no_app_s_key")
+    }
+
+    /// Whether a payload formatter did not take the payload.
+    fn is_of_a_formatter(&self) -> bool {
+        let is_it =
+            |link: &Link| ["pkg/messageprocessors", "pkg/scripting"].iter().any(|of| link.namespace.starts_with(of));
+        self.chain.iter().any(is_it)
+    }
+
     /// Whether the token itself is malformed, which this API answers with 400 like a bad request.
     #[must_use]
     pub fn is_about_the_token(&self) -> bool {

@@ -176,7 +176,7 @@ fn encoded(
     match (has_payload, decoded) {
         (true, _) => {}
         (false, None) => return Err(refused("no_payload", "no payload")),
-        (false, Some(decoded)) => encode(options, device, &mut downlink, &decoded),
+        (false, Some(decoded)) => encode(options, device, &mut downlink, &decoded)?,
     }
     let mut ids = downlink["correlation_ids"].as_array().cloned().unwrap_or_default();
     ids.push(format!("as:downlink:{}", ulid(now)).into());
@@ -184,18 +184,29 @@ fn encoded(
     Ok(downlink)
 }
 
-/// A down formatter: the payload's JSON, compact, as bytes.
-fn encode(options: &Options, device: &RegisteredDevice, downlink: &mut Value, decoded: &Value) {
+/// A down formatter: the payload's JSON, compact, as bytes. One whose parameter names `errors` finds them in any payload.
+fn encode(
+    options: &Options,
+    device: &RegisteredDevice,
+    downlink: &mut Value,
+    decoded: &Value,
+) -> Result<(), Rejection> {
     let formatters = &device.application.as_ref().unwrap_or(&Value::Null)["formatters"];
     if formatters["down_formatter"].is_null() {
-        return;
+        return Ok(());
+    }
+    let script = formatters["down_formatter_parameter"].as_str().unwrap_or_default();
+    if let Some((_, errors)) = script.split_once("errors:") {
+        let errors = errors.trim();
+        let rejection = Rejection::new(Code::Aborted, "pkg/messageprocessors/javascript", "output_errors", errors);
+        return Err(rejection.with("errors", errors));
     }
     downlink["frm_payload"] = STANDARD.encode(decoded.to_string()).into();
-    let parameter = formatters["down_formatter_parameter"].as_str().and_then(|parameter| parameter.parse().ok());
-    let f_port: u32 = parameter.unwrap_or(options.encoder_f_port);
+    let f_port: u32 = script.parse().unwrap_or(options.encoder_f_port);
     if f_port != 0 {
         downlink["f_port"] = f_port.into();
     }
+    Ok(())
 }
 
 fn require_sendable(downlinks: &[Value], now: OffsetDateTime) -> Result<(), Rejection> {

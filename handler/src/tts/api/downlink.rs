@@ -78,9 +78,19 @@ pub enum Enqueued {
     NoDevice(String),
 }
 
-/// Refusals that end by themselves: once the device has joined or sent something, or its queue has got shorter.
-const NOT_YET: [&str; 5] =
-    ["no_device_session", "unknown_session", "unknown_mac_state", "no_downlink_path", "downlink_queue_capacity"];
+/// Refusals that end by themselves: once the device has joined or sent something, its queue has got shorter, or its
+/// payload formatter gets the time it needs.
+const NOT_YET: [&str; 9] = [
+    "no_device_session",
+    "unknown_session",
+    "unknown_mac_state",
+    "no_downlink_path",
+    "downlink_queue_capacity",
+    "rebuild",
+    "no_app_s_key",
+    "script_timeout",
+    "script_interrupt",
+];
 
 impl Downlink {
     fn to_json(&self) -> Value {

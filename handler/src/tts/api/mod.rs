@@ -190,6 +190,7 @@ async fn read(server: Server, response: Response) -> Result<Reading, Error> {
     let unavailable = |retry, advice: &str| unavailable(format!("{}: {error}{advice}", server.name()), retry);
     let operator = Retry::After(OPERATOR);
     match status {
+        _ if error.is_about_one_device() => Ok(Reading::Answer(Answer::Refused(error))),
         400 if error.is_about_the_token() => Err(unavailable(operator, "; TTS_API_KEY is not an API key")),
         401 => Err(unavailable(operator, "; check TTS_API_KEY")),
         403 => {
