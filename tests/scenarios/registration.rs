@@ -441,14 +441,17 @@ async fn root_keys_enter_no_queue_no_log_and_no_status() {
     let mut wrong = lorawan_tags();
     wrong["appKey"] = json!("00112233445566778899AABBCCDDEE01FF");
     create_tagged(&system, "sensor-2", &wrong);
-    queued(&system, "dead-letter", 1).await;
+    let mut swapped = lorawan_tags();
+    swapped["devEui"] = swapped["appKey"].clone();
+    create_tagged(&system, "sensor-3", &swapped);
+    queued(&system, "dead-letter", 2).await;
     queued(&system, "parked", 1).await;
     lorawan_status(&system, "sensor-1", "waiting").await;
     system.tts.clear_faults();
     lorawan_status(&system, "sensor-1", "registered").await;
     let logs = system.host.logs().into_iter().map(|line| line.text);
     let queues = ["parked", "dead-letter"].into_iter().flat_map(|name| system.host.output_messages(name));
-    let statuses = ["sensor-1", "sensor-2"]
+    let statuses = ["sensor-1", "sensor-2", "sensor-3"]
         .map(|device_id| system.iot_hub.twin(device_id).unwrap()["tags"]["lorawanStatus"].to_string());
     for text in logs.chain(queues).chain(statuses) {
         let text = text.to_ascii_uppercase();

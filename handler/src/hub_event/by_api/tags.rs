@@ -122,7 +122,7 @@ impl Reader<'_> {
             Value::Null => return None,
             Value::String(text) => match read(text.trim()) {
                 Ok(value) => return Some(value),
-                Err(expected) if is_key(name) => format!("another text, expected {expected}"),
+                Err(expected) if is_key(name) || may_hold_a_key(text) => format!("another text, expected {expected}"),
                 Err(expected) => format!("{:?}, expected {expected}", shortened(text, 60)),
             },
             other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
@@ -169,6 +169,11 @@ impl Reader<'_> {
 
 fn is_key(name: &str) -> bool {
     matches!(name, "appKey" | "nwkKey")
+}
+
+/// Whether a text may be, or hold, a root key that was pasted into the wrong tag.
+fn may_hold_a_key(text: &str) -> bool {
+    text.bytes().filter(u8::is_ascii_hexdigit).count() >= 32
 }
 
 fn kind(value: &Value) -> &'static str {
