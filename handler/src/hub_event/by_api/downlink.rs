@@ -71,15 +71,19 @@ impl DesiredDownlink {
         reported.filter(|reported| *reported <= newest) >= Some(self.version)
     }
 
-    /// Whether it was meant for a former device of this id: the twin does not have its version yet, or had it at another
-    /// time. Versions begin anew with a device created anew.
+    /// Whether the twin does not have its version yet: it was meant for a former device of this id, whose versions begin
+    /// anew with a device created anew.
+    pub(super) fn is_newer_than(&self, twin: &Value) -> bool {
+        twin["properties"]["desired"]["$version"].as_u64().is_some_and(|newest| newest < self.version)
+    }
+
+    /// Whether the twin had its version at another time.
     pub(super) fn is_of_a_former_device(&self, twin: &Value) -> bool {
         let desired = &twin["properties"]["desired"];
         let metadata = &desired["$metadata"][if self.raw.is_some() { RAW } else { DECODED }];
         let then = time(&metadata["$lastUpdated"]);
         let is_its_version = metadata["$lastUpdatedVersion"].as_u64() == Some(self.version);
-        desired["$version"].as_u64().is_some_and(|newest| newest < self.version)
-            || is_its_version && self.changed_at.zip(then).is_some_and(|(changed_at, then)| changed_at != then)
+        is_its_version && self.changed_at.zip(then).is_some_and(|(changed_at, then)| changed_at != then)
     }
 
     /// Whether one of these correlation ids is that of a newer downlink.
@@ -215,7 +219,8 @@ impl Reader<'_> {
         let frame = self.value("framePayload").and_then(Value::as_str).and_then(bytes);
         let frame = frame.filter(|frame| (1..=MAX_FRAME).contains(&frame.len()));
         if frame.is_none() {
-            self.complain("framePayload", &expected);
+            let found = self.value("framePayload").map_or_else(|| "nothing".to_owned(), outline);
+            self.problems.push(format!("properties.desired.{RAW}.framePayload: found {found}, expected {expected}"));
         }
         frame
     }
@@ -285,6 +290,14 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
         return None;
     }
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+/// What is wrong with hex digits, without showing them: payloads enter no log.
+fn outline(value: &Value) -> String {
+    let Some(text) = value.as_str() else { return "no text".to_owned() };
+    let wrong = text.chars().position(|character| !character.is_ascii_hexdigit());
+    let wrong = wrong.map(|index| format!(", number {} of which is no hex digit", index + 1)).unwrap_or_default();
+    format!("a text of {} characters{wrong}", text.chars().count())
 }
 
 /// The beginning of a value.

@@ -28,7 +28,7 @@ impl ByApi<'_> {
             left_out("the twin reports it, or a newer one, as scheduled");
             return Ok(());
         }
-        if attempt != Try::First && desired.is_of_a_former_device(twin) {
+        if desired.is_newer_than(twin) || attempt != Try::First && desired.is_of_a_former_device(twin) {
             left_out("it was meant for a device of this id that was deleted");
             return Ok(());
         }
