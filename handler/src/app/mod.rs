@@ -56,8 +56,11 @@ impl App {
         let http = clients.http;
         let (base_url, api_key) = (&settings.tts_base_url, settings.tts_api_key.clone());
         let tts = match settings.tts_delivery {
-            Delivery::Api => TheThingsStack::Api(Api::new(http, base_url, &settings.tts_identity_server_url, api_key)),
-            Delivery::Package => TheThingsStack::Package(Package::new(http, base_url, api_key)),
+            Delivery::Api => {
+                let identity_server_url = &settings.tts_identity_server_url;
+                TheThingsStack::Api(Box::new(Api::new(http, base_url, identity_server_url, api_key)))
+            }
+            Delivery::Package => TheThingsStack::Package(Box::new(Package::new(http, base_url, api_key))),
         };
         let unchanged = Unchanged::new(settings.twins.unchanged_interval);
         Self { settings, iot_hub, tts, submitted: Submitted::new(), unchanged, newest: Arc::default() }

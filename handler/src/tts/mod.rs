@@ -20,9 +20,9 @@ pub use trim::with_fewer_gateways;
 #[derive(Debug)]
 pub enum TheThingsStack {
     /// Devices and downlinks are managed through the ordinary API, which every edition has.
-    Api(Api),
+    Api(Box<Api>),
     /// Events are submitted to the vendor's package, which does the rest.
-    Package(Package),
+    Package(Box<Package>),
 }
 
 impl TheThingsStack {

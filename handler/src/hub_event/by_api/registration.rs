@@ -177,17 +177,22 @@ impl ByApi<'_> {
         }
         for server in FURTHER_SERVERS {
             let Err(error) = self.api.register(server, device, &fields, deadline).await else { continue };
-            if creation == Creation::Created && !error.is_transient() {
-                return Err(self.taken_back(device, error, deadline).await);
-            }
-            return Err(error);
+            return Err(match creation {
+                _ if error.is_transient() => error,
+                Creation::Created => self.taken_back(device, error, deadline).await,
+                Creation::Existed => Error::Malformed(format!(
+                    "{error}; what The Things Stack had of the device stays: correct the tags, or delete it in IoT Hub"
+                )),
+            });
         }
         Ok(())
     }
 
+    /// Deletes what a refused creation has begun; why that failed, if it did.
     async fn taken_back(&self, device: &EndDevice, refusal: Error, deadline: Instant) -> Error {
         match self.api.delete(&device.ids, deadline).await {
             Ok(()) => refusal,
+            Err(reason) if reason.is_transient() => reason,
             Err(reason) => Error::Malformed(format!(
                 "{refusal}; the device is left half created, because it could not be deleted: {reason}"
             )),

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 use super::ByApi;
 use super::registration::{Trust, lorawan_tags};
+use super::status::is_recorded;
+use super::tags::euis_in;
 use crate::error::Error;
 use crate::iot_hub::DeviceId;
 use crate::settings::OnDeviceDeletion;
@@ -32,8 +34,11 @@ impl Successor {
     pub(super) fn changed(before: &Value, after: Option<Value>) -> Self {
         let Some(after) = after else { return Self::Nobody };
         let version = |twin: &Value| twin["version"].as_u64();
+        let euis = |twin: &Value| euis_in(&twin["tags"]["lorawan"]);
         let begins_anew = version(&after) <= version(before);
-        Self::of(before, after, begins_anew)
+        // A registration once noted is not forgotten, and one just made is not of other EUIs.
+        let is_unknown = !is_recorded(&after) && (is_recorded(before) || euis(&after) != euis(before));
+        Self::of(before, after, begins_anew || is_unknown)
     }
 
     /// Of a twin that something was written into because it looked the same.
@@ -109,7 +114,9 @@ mod tests {
 
     #[test]
     fn a_device_created_anew_is_told_by_its_identity_together_with_its_version_or_its_tags() {
-        let (tags, others) = (json!({"devEui": "70B3"}), json!({"devEui": "70B4"}));
+        let (tags, renamed) =
+            (json!({"devEui": "70B3D57ED0000001"}), json!({"devEui": "70B3D57ED0000001", "name": "x"}));
+        let others = json!({"devEui": "70B3D57ED0000002"});
         let before = twin("MQ==", 5, tags.clone());
         let changed = |after: &Value| Successor::changed(&before, Some(after.clone()));
         let written = |after: &Value| Successor::written(&before, after.clone());
@@ -121,9 +128,11 @@ mod tests {
         assert_eq!(written(&identity_written), Successor::Unclear(identity_written));
         let younger = twin("Mg==", 5, tags);
         assert_eq!(changed(&younger), Successor::Other(younger));
-        let has_other_tags = twin("Mg==", 6, others);
+        let has_other_tags = twin("Mg==", 6, renamed);
         assert_eq!(changed(&has_other_tags), Successor::Unclear(has_other_tags.clone()), "they may have changed");
         assert_eq!(written(&has_other_tags), Successor::Other(has_other_tags), "they cannot have changed");
+        let has_other_euis = twin("Mg==", 6, others);
+        assert_eq!(changed(&has_other_euis), Successor::Other(has_other_euis.clone()));
         assert_eq!(Successor::changed(&before, None), Successor::Nobody);
         assert_eq!(written(&Value::Null), Successor::Same(Value::Null), "an answer without a twin says nothing");
     }

@@ -5,6 +5,7 @@ mod downlink;
 mod end_device;
 mod pace;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use self::pace::Pace;
+use self::pace::{Key, Pace};
 use super::error_body::ApiError;
 use crate::circuit::Circuit;
 use crate::error::{Error, OPERATOR, Peer, Retry};
@@ -113,6 +114,16 @@ struct Call<'a> {
     body: Option<&'a Value>,
 }
 
+impl Call<'_> {
+    /// What its rate limit is kept for.
+    fn key(&self) -> Key {
+        let path = self.path.split_once('?').map_or(self.path.as_str(), |(path, _)| path);
+        let mut hasher = DefaultHasher::new();
+        (self.server.prefix(), self.method.as_str(), path).hash(&mut hasher);
+        Key(hasher.finish())
+    }
+}
+
 impl Api {
     /// A client for a cluster; base URLs end in `/api/v3`.
     #[must_use]
@@ -152,12 +163,12 @@ impl Api {
     /// Repeats a request that came too early once it may come.
     async fn paced(&self, cluster: &Cluster, call: &Call<'_>, deadline: Instant) -> Result<Answer, Error> {
         loop {
-            self.pace.wait(deadline).await?;
+            self.pace.wait(call.key(), deadline).await?;
             let response = timeout_at(deadline, self.send(cluster, call)).await;
             let response = response.map_err(|_| unavailable("timed out".to_owned(), Retry::Soon))??;
-            self.pace.note(response.headers());
+            self.pace.note(call.key(), response.headers());
             match read(call.server, response).await? {
-                Reading::TooEarly(wait) => self.pace.hold(wait),
+                Reading::TooEarly(wait) => self.pace.hold(call.key(), wait),
                 Reading::Answer(answer) => return Ok(answer),
             }
         }

@@ -191,15 +191,16 @@ fn a_device_that_is_to_be_gone_and_is_not_is_lost_unless_its_deletion_waits() {
 }
 
 #[test]
-fn a_device_that_has_its_tags_may_wait_for_an_earlier_event_whose_repetition_failed() {
+fn a_device_may_wait_for_an_earlier_event_whose_repetition_failed() {
     let tags = tags::whole(7, 5, true, &Secrets::new(1));
     for (state, earlier_is_in, other_name, expected) in [
         ("waiting", Some(Queue::Parked), None, Fate::Delivered),
         ("refused", Some(Queue::DeadLetter), None, Fate::Delivered),
         ("waiting", None, None, Fate::Lost),
         ("waiting", Some(Queue::DeadLetter), None, Fate::Lost),
-        ("refused", Some(Queue::Parked), None, Fate::Lost),
-        ("waiting", Some(Queue::Parked), Some("Device 4"), Fate::Lost),
+        ("refused", None, None, Fate::Lost),
+        ("registered", Some(Queue::Parked), Some("Device 4"), Fate::Delivered),
+        ("registered", Some(Queue::DeadLetter), Some("Device 4"), Fate::Lost),
     ] {
         let mut run = Run::new();
         let (earlier, last) = (run.tag(), run.tag());

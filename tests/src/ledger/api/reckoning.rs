@@ -93,7 +93,8 @@ impl Account {
         let what = match (is_held(event), tags::are_valid(tags), state, difference) {
             (_, true, "registered", None) | (Some(Fate::DeadLettered), _, "refused", _) => return None,
             (Some(Fate::Parked), ..) => return None,
-            (None, true, "waiting", None) if self.has_tags_in(Fate::Parked, event, device, held) => return None,
+            // It follows the tags there are when its time comes.
+            _ if self.has_tags_in(Fate::Parked, event, device, held) => return None,
             (None, true, "refused", None) if self.has_tags_in(Fate::DeadLettered, event, device, held) => return None,
             (_, true, "registered", Some(difference)) => format!("registered, and not as its tags are: {difference}"),
             (_, false, state, _) => format!("its tags are wrong, and it is {state}"),
@@ -102,8 +103,8 @@ impl Account {
         Some((Some(event), what))
     }
 
-    /// Whether an event of tags before this one is kept so. It may have failed when its batch was repeated, after this one
-    /// was carried out; the twin says what became of it.
+    /// Whether an event of tags before this one is kept so. It may have failed when its batch was repeated, or when it was
+    /// redelivered, after this one was carried out; the twin says what became of it.
     fn has_tags_in(&self, fate: Fate, event: u32, device: &Device, held: &Held) -> bool {
         let incarnation = self.log[event as usize].incarnation;
         let is_before = |number: &&u32| {
