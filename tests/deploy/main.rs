@@ -9,6 +9,7 @@ mod arguments;
 mod docs;
 mod existing_hub;
 mod first_and_again;
+mod operating;
 mod prerequisites;
 mod the_things_stack;
 mod uninstall;
