@@ -73,6 +73,25 @@ async fn the_commands_for_dead_letters_assign_the_role_and_list_the_accounts_que
     assert!(calls.ends_with("cargo run --quiet --release --bin handler -- dead-letters list\n"), "{calls}");
 }
 
+#[tokio::test]
+async fn the_commands_that_look_at_a_device_come_in_by_a_role_and_not_by_a_key() {
+    let azure = Azure::new();
+    azure.answers(&format!("{OUTPUTS}.iotHubName.value"), "iothub-x1\n");
+    azure.answers("ad signed-in-user show --query id", "me-1\n");
+    azure.answers("iot hub show --name iothub-x1 --query id", "/subscriptions/s/iothub-x1\n");
+    for words in ["role assignment create", "extension add --name azure-iot", "iot hub device-twin update"] {
+        azure.answers(words, "");
+    }
+    azure.answers("iot hub device-twin show", "{}\n");
+    run(&azure, "Looking at a device").await;
+    let calls = azure.take_calls();
+    let assigned = "az role assignment create --role 'IoT Hub Data Contributor' --assignee-object-id me-1 \
+        --assignee-principal-type User --scope /subscriptions/s/iothub-x1\n";
+    assert!(calls.contains(assigned), "{calls}");
+    let by_login = |call: &&str| call.contains("--auth-type login --hub-name iothub-x1 --device-id my-device");
+    assert_eq!(calls.lines().filter(by_login).count(), 2, "{calls}");
+}
+
 /// Where the queues are is a setting that is missing here, so whoever gets that far has understood its arguments.
 #[tokio::test]
 async fn the_handler_understands_every_command_the_documents_name() {
