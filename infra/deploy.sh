@@ -102,6 +102,8 @@ deploy() {
   verify_chain
   step 'Done'
   say "IoT Hub $iot_hub_name carries $uplinks_per_day uplinks a day; webhooks go to $webhook_base_url"
+  say "the handler's health is at $health_url, its queues are in storage account $storage_account;"
+  say 'infra/OPERATING.md says how to look at both'
 }
 
 main() {

@@ -142,7 +142,7 @@ param webhookAllowedIpRanges array = []
 ])
 param ttsDelivery string = 'api'
 
-@description('Further settings of the handler by name, e.g. { LOG_LEVEL: \'debug\' }. The README lists them.')
+@description('Further settings of the handler by name, e.g. { LOG_LEVEL: \'debug\' }. handler/SETTINGS.md lists them.')
 param handlerSettings object = {}
 
 // Operation

@@ -52,11 +52,12 @@ deploy_template() {
   template_arguments
   retry 'a role is not known everywhere' try_template || fail_deployment
   read_azure outputs deployment group show --resource-group "$resource_group" --name "$deployment" --output tsv --query \
-    'properties.outputs.[functionAppName.value, webhookBaseUrl.value, iotHubName.value, uplinksPerDay.value, hubIdentityId.value, eventHubsHostName.value, eventHubName.value]' ||
+    'properties.outputs.[functionAppName.value, webhookBaseUrl.value, iotHubName.value, uplinksPerDay.value, hubIdentityId.value, eventHubsHostName.value, eventHubName.value, storageAccountName.value]' ||
     fail "the deployment's outputs cannot be read: $(complaint_line)" 'run this again'
   mapfile -t found <<<"$outputs"
   function_app_name=${found[0]} webhook_base_url=${found[1]} iot_hub_name=${found[2]}
   uplinks_per_day=${found[3]} hub_identity_id=${found[4]} event_hubs_host=${found[5]} event_hub=${found[6]}
+  storage_account=${found[7]} health_url=${webhook_base_url%/tts}/health
   say "function app $function_app_name, IoT Hub $iot_hub_name"
 }
 

@@ -135,7 +135,7 @@ verify_chain() {
   local host_key path
   read_azure host_key functionapp keys list --resource-group "$resource_group" --name "$function_app_name" \
     --query functionKeys.default --output tsv || fail "the app's keys cannot be read: $(complaint_line)" 'run this again'
-  path=${webhook_base_url%/tts}/health
+  path=$health_url
   retry 'the handler does not answer' is_well "$path" "$host_key" || fail \
     "the handler is not well at $path: ${answer:0:600}" \
     "Application Insights in group $resource_group shows why: Failures and Traces" \
@@ -176,7 +176,7 @@ follow_uplink() {
   say "The Things Stack simulates an uplink of $simulate"
   retry 'IoT Hub has no message of it' has_arrived "$1" "$2" "$before" || fail \
     "the uplink did not reach IoT Hub; the handler says ${answer:0:600}" \
-    "in the Console: the application's live data shows as.webhook.fail with the reason; README.md says what it means"
+    "in the Console: the application's live data shows as.webhook.fail with the reason; handler/UPLINKS.md says what it means"
   say 'It arrived in IoT Hub. It carries the property simulated.'
 }
 

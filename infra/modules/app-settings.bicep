@@ -65,7 +65,7 @@ param ttsDelivery string
 @description('Key Vault reference of the webhook\'s shared secrets; empty: none.')
 param webhookReference string
 
-@description('Further settings of the handler by name, as its README lists them.')
+@description('Further settings of the handler by name, as handler/SETTINGS.md lists them.')
 param handlerSettings object
 
 // What the tier allows the whole hub. The HTTP functions run on one instance most of the time; with more, the hub itself

@@ -1,5 +1,6 @@
 //! What the documents say the product says.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -52,4 +53,48 @@ fn the_guide_names_every_option_of_the_script() {
     for option in options.filter(|option| !ordinary.contains(option)) {
         assert!(guides.contains(&format!("--{option}")), "--{option}");
     }
+}
+
+#[test]
+fn before_the_command_that_spends_money_the_readme_says_the_price_the_tools_and_the_roles_there_are() {
+    let before = include_str!("../../README.md").split_once("infra/deploy.sh --resource-group").unwrap().0;
+    let resources = include_str!("../../infra/RESOURCES.md");
+    let row = |start: &str| resources.lines().find_map(|line| line.strip_prefix(start)).unwrap().split('|');
+    for price in row("| **sum** |").map(|cell| cell.trim().trim_matches('*')).filter(|cell| !cell.is_empty()) {
+        assert!(before.to_lowercase().contains(&format!("{price} usd")), "{price}");
+    }
+    for tier in ["| F1 |", "| S1 |"] {
+        let uplinks = row(tier).rev().nth(1).unwrap().trim();
+        assert!(before.contains(&format!("{uplinks} uplinks a day")), "{uplinks}");
+    }
+    let prerequisites = include_str!("../../infra/deploy/prerequisites.sh");
+    let oldest = |name: &str| prerequisites.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    let guide = include_str!("../../infra/README.md");
+    let tools =
+        [format!("az CLI {} or newer", oldest("oldest_az=")), format!("Bicep {} or newer", oldest("oldest_bicep="))];
+    for named in
+        tools.iter().map(String::as_str).chain(["bash 4.4 or newer", "Role Based Access Control Administrator"])
+    {
+        assert!(before.contains(named) && guide.contains(named), "{named}");
+    }
+}
+
+#[test]
+fn the_readme_has_two_commands_and_ci_runs_the_second() {
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains("```\ncargo run --bin local\n```") && readme.contains("```\ncargo test --workspace\n```"));
+    assert!(include_str!("../../.ci/run").contains("\nstep cargo test --workspace --locked\n"));
+    assert!(readme.lines().count() <= 200, "a new user reads it to the end");
+}
+
+#[test]
+fn the_settings_that_handler_settings_cannot_change_are_named_before_all_others() {
+    let template = include_str!("../../infra/modules/app-settings.bicep");
+    let wired = template.split_once("var wiredSettings = {").unwrap().1.split_once("\n}").unwrap().0;
+    let wired: BTreeSet<_> =
+        wired.lines().filter_map(|line| line.trim().split_once(':')).map(|(name, _)| name).collect();
+    let before = include_str!("../../handler/SETTINGS.md").split_once("- All others").unwrap().0;
+    let is_setting = |name: &&str| name.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_');
+    let named: BTreeSet<_> = before.split('`').skip(1).step_by(2).filter(is_setting).collect();
+    assert_eq!(named, wired);
 }

@@ -90,9 +90,9 @@ async fn a_hub_the_handler_cannot_reach_or_sign_for_is_refused_before_anything_i
 }
 
 #[test]
-fn the_route_for_twin_changes_has_the_condition_the_readme_asks_for() {
+fn the_route_for_twin_changes_has_the_condition_the_document_asks_for() {
     let script = include_str!("../../infra/deploy/existing_hub.sh");
     let condition =
         script.lines().find_map(|line| line.strip_prefix("twin_condition='")).unwrap().trim_end_matches('\'');
-    assert!(include_str!("../../README.md").contains(&format!("`{condition}`")), "{condition}");
+    assert!(include_str!("../../handler/DEVICES.md").contains(&format!("`{condition}`")), "{condition}");
 }

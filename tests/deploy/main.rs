@@ -9,6 +9,8 @@ mod arguments;
 mod docs;
 mod existing_hub;
 mod first_and_again;
+mod links;
+mod operating;
 mod prerequisites;
 mod the_things_stack;
 mod uninstall;

@@ -160,7 +160,7 @@ pub(crate) async fn system() -> System {
 /// Lets az know what a deployment of the system has for outputs and keys; the webhook's key is not there yet.
 pub(crate) fn deployed(azure: &Azure, host: &FunctionsHost) {
     let outputs = format!(
-        "func-x1\n{}/api/tts\niothub-x1\n200000\n/subscriptions/s/resourceGroups/bridge/id-hub-x1\nevhubns-x1.servicebus.windows.net\nevents\n",
+        "func-x1\n{}/api/tts\niothub-x1\n200000\n/subscriptions/s/resourceGroups/bridge/id-hub-x1\nevhubns-x1.servicebus.windows.net\nevents\nstx1\n",
         host.url()
     );
     azure.answers("deployment group show", &outputs);

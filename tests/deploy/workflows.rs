@@ -1,6 +1,8 @@
 //! The workflows of GitHub: what they may do, and that nobody can change what they run.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use yaml_rust2::{Yaml, YamlLoader};
 
@@ -62,6 +64,29 @@ fn checkouts_leave_no_credentials_behind() {
             }
         }
     }
+}
+
+#[test]
+fn the_checksums_of_a_release_are_those_of_all_its_other_files() {
+    let workflow = load(&repository().join(".github/workflows/release.yml"));
+    let steps = workflow["jobs"]["build"]["steps"].as_vec().unwrap();
+    let step = steps.iter().find(|step| step["name"].as_str() == Some("Checksums")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for path in ["infra/webhook-template.yml", "release/app.zip", "release/main.json"] {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "text").unwrap();
+    }
+    let run = step["run"].as_str().unwrap();
+    let script = format!("set -eo pipefail\n{run}");
+    let ran = Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let sums = std::fs::read_to_string(folder.path().join("release/SHA256SUMS")).unwrap();
+    let listed: BTreeSet<_> = sums.lines().map(|line| line.split("  ").nth(1).unwrap()).collect();
+    assert_eq!(listed, BTreeSet::from(["app.zip", "main.json", "webhook-template.yml"]));
+    // In the same folder it would be luck: the shell lists the names while the other process makes the file.
+    let line = run.lines().find(|line| line.contains("sha256sum")).unwrap();
+    assert!(line.ends_with(" ../SHA256SUMS"), "{line}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::problem::Problem;
 pub(crate) struct Sources(BTreeMap<String, String>);
 
 /// Besides `infra/` and `functions/`: what the templates have to agree with.
-const BESIDES: [&str; 3] = ["host.json", "local.settings.sample.json", "README.md"];
+const BESIDES: [&str; 3] = ["host.json", "local.settings.sample.json", "handler/SETTINGS.md"];
 
 /// The repository's root.
 pub(crate) fn repository() -> PathBuf {

@@ -359,10 +359,10 @@ async fn an_api_key_without_rights_is_told_which_one_is_missing_and_nothing_is_l
 
 #[tokio::test]
 async fn the_rights_that_the_readme_names_are_enough() {
-    let readme = include_str!("../../README.md");
+    let documents = [include_str!("../../README.md"), include_str!("../../handler/DEVICES.md")];
     let rights = ["DEVICES_READ", "DEVICES_WRITE", "DEVICES_WRITE_KEYS", "TRAFFIC_DOWN_WRITE", "TRAFFIC_READ"];
     let rights = rights.map(|right| format!("RIGHT_APPLICATION_{right}"));
-    assert!(rights.iter().all(|right| readme.contains(right)));
+    assert!(documents.iter().all(|text| rights.iter().all(|right| text.contains(&format!("`{right}`")))));
     let rights = rights.to_vec();
     let system = start(Options { tts: tts::Options { rights, ..tts::Options::default() }, ..Options::default() }).await;
     system.tts.inject(Fault::once(Effect::ResetAfterAccepting).at(Server::Identity).with_method("POST"));

@@ -1,4 +1,4 @@
-//! Settings, sample, README and function.json list the same names.
+//! Settings, sample, SETTINGS.md and function.json list the same names.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -68,9 +68,10 @@ fn the_sample_filled_in_for_keyless_access_is_right_too() {
 }
 
 #[test]
-fn the_readme_describes_every_setting() {
-    let readme = std::fs::read_to_string(repository().join("README.md")).expect("README.md is in the repository");
-    let described = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name);
+fn the_document_describes_every_setting() {
+    let path = repository().join("handler/SETTINGS.md");
+    let document = std::fs::read_to_string(path).expect("SETTINGS.md is in the repository");
+    let described = document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name);
     let described: BTreeSet<_> =
         described.filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_')).map(str::to_owned).collect();
     let host: BTreeSet<_> = set(OF_THE_LOCAL_HOST);

@@ -33,7 +33,7 @@ use crate::http::read_ca_file;
 use crate::iot_hub::Access;
 use crate::secret::Secret;
 
-/// Every setting there is. README, the sample, and the deployment list exactly these.
+/// Every setting there is. SETTINGS.md, the sample, and the deployment list exactly these.
 pub const NAMES: [&str; 28] = [
     "IOT_HUB_CONNECTION_STRING",
     "IOT_HUB_HOST_NAME",

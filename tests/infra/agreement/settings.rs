@@ -7,7 +7,7 @@ use crate::deployment::{Deployment, Item, Value};
 use crate::problem::Problem;
 use crate::sources::Sources;
 
-/// Of the host on one's own machine; README and sample list them beside the handler's.
+/// Of the host on one's own machine; SETTINGS.md and sample list them beside the handler's.
 const OF_THE_LOCAL_HOST: [&str; 8] = [
     "AzureWebJobs.hub_events.Disabled",
     "AzureWebJobsStorage",
@@ -59,7 +59,7 @@ pub(super) fn problems(sources: &Sources, deployment: &Deployment) -> Vec<Proble
 }
 
 fn expected(sources: &Sources) -> Vec<String> {
-    let rows = sources.text("README.md").lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let rows = sources.text("handler/SETTINGS.md").lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
     let names = rows.map(|(name, _)| name).filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
     let elsewhere = |name: &&str| OF_THE_LOCAL_HOST.contains(name) || NOT_IN_AZURE.contains(name);
     let mut expected: Vec<_> = names.filter(|name| !elsewhere(name)).map(str::to_owned).collect();

@@ -19,7 +19,7 @@ const DEFECTS: [Defect; 34] = [
     defect("setting forgotten", SETTINGS, "  TTS_DELIVERY: ttsDelivery\n", "", "setting TTS_DELIVERY is missing"),
     defect(
         "setting new in the handler",
-        "README.md",
+        "handler/SETTINGS.md",
         "| `LOG_LEVEL` |",
         "| `LOG_LEVELS` |",
         "setting LOG_LEVELS is missing",
