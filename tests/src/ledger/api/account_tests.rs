@@ -71,7 +71,8 @@ impl Run {
 
     /// Deletes the device, whose twin says this of its registration.
     fn delete(&mut self, status: &Value) -> u32 {
-        self.send("deleteDeviceIdentity", &json!({"tags": {"lorawanStatus": status}}))
+        let lorawan = json!({"devEui": "70B3D57ED0000001"});
+        self.send("deleteDeviceIdentity", &json!({"tags": {"lorawan": lorawan, "lorawanStatus": status}}))
     }
 
     fn fates(&mut self, held: &Held) -> Vec<Fate> {

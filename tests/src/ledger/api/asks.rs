@@ -19,8 +19,8 @@ pub(in crate::ledger) struct Asks {
     pub(in crate::ledger) device: u32,
     pub(in crate::ledger) is_creation: bool,
     pub(in crate::ledger) is_deletion: bool,
-    /// It deletes a device whose tags were refused from the beginning.
-    pub(in crate::ledger) is_of_refused: bool,
+    /// It deletes a LoRaWAN device whose twin remembers no registration.
+    pub(in crate::ledger) is_unrecorded: bool,
     /// It brings `tags.lorawan`.
     pub(in crate::ledger) tags: bool,
     pub(in crate::ledger) downlink: Option<Wanted>,
@@ -36,7 +36,7 @@ impl Asks {
         let operation = text("opType")?;
         let is_deletion = operation == "deleteDeviceIdentity";
         let desired = body["properties"]["desired"].as_object().filter(|_| !is_deletion);
-        let status = &body["tags"]["lorawanStatus"];
+        let tags = &body["tags"];
         let raw = desired.and_then(|desired| desired.get("rawDownlink"));
         let version = desired.and_then(|desired| desired.get("$version")?.as_u64()).unwrap_or_default();
         let number = raw.and_then(|raw| raw["framePayload"].as_str());
@@ -45,8 +45,8 @@ impl Asks {
             device,
             is_creation: operation == "createDeviceIdentity",
             is_deletion,
-            is_of_refused: is_deletion && status["state"] == "refused" && status["applied"].is_null(),
-            tags: !is_deletion && body["tags"]["lorawan"].is_object(),
+            is_unrecorded: is_deletion && tags["lorawan"].is_object() && tags["lorawanStatus"]["applied"].is_null(),
+            tags: !is_deletion && tags["lorawan"].is_object(),
             downlink: number.map(|number| Wanted { number, version }),
             changes_downlink: raw.is_some(),
         })

@@ -114,15 +114,15 @@ impl Account {
         device.events.iter().filter(is_before).any(|number| held.fate_of(Subject::HubEvent(*number)) == Some(fate))
     }
 
-    /// Whether the event that sees to it that a device is gone waits in a queue. A device refused from the beginning
-    /// leaves whatever is there to the deletion before its own.
+    /// Whether the event that sees to it that a device is gone waits in a queue. A device that was never registered
+    /// leaves what has other EUIs than its own to the deletion before.
     fn deletion_is_held(&self, device: &Device, held: &Held) -> bool {
         let deletions = device.events.iter().rev().filter(|number| self.log[**number as usize].asks.is_deletion);
         for deletion in deletions {
             if held.fate_of(Subject::HubEvent(*deletion)).is_some() {
                 return true;
             }
-            if !self.log[*deletion as usize].asks.is_of_refused {
+            if !self.log[*deletion as usize].asks.is_unrecorded {
                 return false;
             }
         }
