@@ -88,6 +88,8 @@ pub(in crate::ledger) struct Account {
     pub(super) devices: BTreeMap<u32, Device>,
     /// How far each partition was read, lately.
     pub(in crate::ledger) read_up_to: Vec<i64>,
+    /// When the handler died.
+    pub(in crate::ledger) last_death: Option<Instant>,
     pub(in crate::ledger) downlinks: Downlinks,
 }
 

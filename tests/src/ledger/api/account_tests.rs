@@ -110,6 +110,20 @@ fn a_late_downlink_may_come_behind_one_that_was_wanted_after_it_had_looked() {
 }
 
 #[test]
+fn a_downlink_refused_before_the_handler_died_may_come_behind_newer_ones_the_device_has_taken() {
+    for (dies, is_queued, expected) in
+        [(true, false, None), (true, true, Some("reordered")), (false, false, Some("reordered"))]
+    {
+        let mut run = Run::new();
+        let (first, second) = (run.want(), run.want());
+        assert_eq!(run.push(second, &[]), None);
+        run.account.last_death = dies.then(Instant::now);
+        let queue = if is_queued { vec![second] } else { Vec::new() };
+        assert_eq!(run.push(first, &queue), expected, "{dies} {is_queued}");
+    }
+}
+
+#[test]
 fn a_downlink_not_accepted_is_lost_unless_it_waits_or_has_waited_while_a_newer_one_came() {
     let mut run = Run::new();
     let (dropped, overtaken, parked, last) = (run.want(), run.want(), run.want(), run.want());

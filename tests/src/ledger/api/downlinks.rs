@@ -1,7 +1,5 @@
 //! Downlinks that The Things Stack accepts: each once, and in order.
 
-use std::time::Instant;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -37,7 +35,7 @@ impl Account {
         let wrong = self
             .misversioned(event, downlink)
             .or_else(|| self.again(event, is_queued, accepted.is_replace))
-            .or_else(|| self.reordered(event, accepted.arrived));
+            .or_else(|| self.reordered(event, accepted));
         let entry = &mut self.log[event as usize];
         entry.accepted += 1;
         (entry.is_delivered, entry.is_taken) = (true, false);
@@ -76,8 +74,9 @@ impl Account {
         }
     }
 
-    /// Whether a newer one of the same device came before it, for the first time.
-    fn reordered(&mut self, event: u32, arrived: Instant) -> Option<(&'static str, String)> {
+    /// Whether a newer one of the same device came before it, for the first time. A refusal is forgotten when the handler
+    /// dies; if the device has taken all newer ones since, nothing tells that they were there.
+    fn reordered(&mut self, event: u32, accepted: &AcceptedDownlinks<'_>) -> Option<(&'static str, String)> {
         let entry = &self.log[event as usize];
         if entry.accepted > 0 {
             return None;
@@ -91,7 +90,12 @@ impl Account {
             })
             .collect();
         let first = *newer.first()?;
-        if newer.iter().all(|newer| self.may_not_know(device, *newer, arrived)) {
+        let is_queued = |newer: &u32| {
+            let queued = accepted.queue_before.iter().filter_map(number_of);
+            queued.filter_map(|number| self.by_downlink.get(&number)).any(|event| event == newer)
+        };
+        let is_forgotten = self.last_death > Some(self.log[event as usize].sent) && !newer.iter().any(is_queued);
+        if is_forgotten || newer.iter().all(|newer| self.may_not_know(device, *newer, accepted.arrived)) {
             self.downlinks.raced += 1;
             return None;
         }

@@ -20,7 +20,8 @@
 //! device once, and is counted apart.
 //!
 //! **Reordered** is a downlink accepted, for the first time, behind a newer one of the same device. Counted as **raced**
-//! instead is a late one, if the twin was read within the 30 s one try may take and before the newer one was wanted.
+//! instead is a late one, if the twin was read within the 30 s one try may take and before the newer one was wanted; and
+//! one of before the handler died, if the device has taken all newer ones since.
 //!
 //! **Misversioned** is a downlink that bears the correlation id of another version, **leaked** a known secret.
 

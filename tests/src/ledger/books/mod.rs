@@ -139,6 +139,7 @@ impl Books {
     pub(super) fn death(&self) {
         self.last_death.store(self.milliseconds(), Ordering::SeqCst);
         self.deaths.fetch_add(1, Ordering::SeqCst);
+        self.pages().api.last_death = Some(Instant::now());
     }
 
     /// Whether an answer may go to a process that is dead already.
