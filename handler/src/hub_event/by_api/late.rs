@@ -64,8 +64,7 @@ impl ByApi<'_> {
         deadline: Instant,
     ) -> Result<(), Error> {
         let body: Value = serde_json::from_str(event.body.get()).unwrap_or_default();
-        let is_anothers = self.has_another(ids, &body["tags"]["lorawan"], deadline).await? == Some(true);
-        if attempt == Try::Retried || is_anothers {
+        if attempt == Try::Retried || self.has_another(ids, &body["tags"]["lorawan"], deadline).await? == Some(true) {
             tracing::info!(device_id = device_id.as_str(), "parked event left out: its device is gone");
             return Ok(());
         }

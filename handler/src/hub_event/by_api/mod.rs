@@ -112,15 +112,13 @@ impl ByApi<'_> {
     ) -> Result<(), Failure> {
         let Change { is_of_tags, downlink } = match request {
             Request::Deletion { unrecorded } => {
-                let may_be_anothers = match unrecorded {
-                    Some(tags) => self.has_another(ids, tags, deadline).await? != Some(false),
-                    None => false,
-                };
-                if may_be_anothers {
+                if let Some(tags) = unrecorded
+                    && self.has_another(ids, tags, deadline).await? != Some(false)
+                {
                     let device_id = device_id.as_str();
                     tracing::info!(
                         device_id,
-                        "deleted in IoT Hub, where it was never registered; what The Things Stack has under its id stays"
+                        "never registered, and deleted: what The Things Stack has of its id stays"
                     );
                     return Ok(());
                 }
