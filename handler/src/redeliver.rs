@@ -85,7 +85,7 @@ async fn try_for_a_while(app: &App, item: &Item, mut is_repeated: bool) -> Resul
             Some(Retry::After(wait)) if spread(wait) <= LONGEST_WAIT && Instant::now() < give_up => {
                 sleep(spread(wait)).await;
             }
-            Some(Retry::After(_) | Retry::Soon | Retry::Redelivery | Retry::NextDay) | None => {
+            Some(Retry::After(_) | Retry::Soon | Retry::Settling | Retry::Redelivery | Retry::NextDay) | None => {
                 return Err(Undelivered::Failed(error));
             }
         }
