@@ -5,13 +5,13 @@ use std::time::Duration;
 use local::iot_hub::{Effect, Fault, Operation};
 use local::system::System;
 use local::tts::Webhook;
+use serde_json::Value;
 
-use crate::support::{LIMIT, device, system_with, told};
+use crate::support::{LIMIT, device, send, system_with, told};
 
-/// Sends one uplink of each of so many devices at once; how many were delivered whole.
-async fn delivered_of(system: &System, devices: usize) -> usize {
-    let sending = (0..devices).map(|number| {
-        let uplink = device(&format!("sensor-{number}")).uplink(2, 1, &[1]);
+/// Sends uplinks at once; how many were delivered whole.
+async fn delivered_of(system: &System, uplinks: impl Iterator<Item = Value>) -> usize {
+    let sending = uplinks.map(|uplink| {
         let webhook = Webhook { timeout: LIMIT, ..system.webhook.clone() };
         let tts = system.tts.clone();
         tokio::spawn(async move { told(tts.send(&webhook, &uplink).await).status })
@@ -37,7 +37,20 @@ async fn an_update_whose_turn_comes_too_late_to_succeed_takes_none() {
     .await;
     (0..100).for_each(|number| system.iot_hub.create_device(&format!("sensor-{number}")).unwrap());
     system.iot_hub.inject(Fault::new(Operation::MqttTwinPatch, Effect::DelayAnswer(Duration::from_millis(500))));
-    let delivered = delivered_of(&system, 100).await;
+    let uplinks = (0..100).map(|number| device(&format!("sensor-{number}")).uplink(2, 1, &[1]));
+    let delivered = delivered_of(&system, uplinks).await;
     assert!((15..100).contains(&delivered), "{delivered}");
     assert_eq!(system.iot_hub.mqtt_calls(Operation::MqttTwinPatch), delivered, "every turn led to an update");
+}
+
+#[tokio::test]
+async fn a_burst_of_one_device_does_not_pass_for_a_hub_that_is_down() {
+    let system = system_with(&[("WEBHOOK_TWIN_TYPES", "all"), ("AzureWebJobs.redeliver.Disabled", "true")]).await;
+    ["sensor-1", "sensor-2"].iter().for_each(|device_id| system.iot_hub.create_device(device_id).unwrap());
+    let slow = Fault::new(Operation::MqttTwinPatch, Effect::DelayAnswer(Duration::from_millis(300)));
+    system.iot_hub.inject(slow.for_device("sensor-1"));
+    let uplink = device("sensor-1").uplink(2, 1, &[1]);
+    let delivered = delivered_of(&system, (0..40).map(|_| uplink.clone())).await;
+    assert!((1..40).contains(&delivered), "{delivered}");
+    assert_eq!(send(&system, &device("sensor-2").uplink(2, 1, &[1])).await.status, 200);
 }

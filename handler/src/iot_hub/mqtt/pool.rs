@@ -24,6 +24,9 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Part of the time left that one attempt may take.
 const ATTEMPT: f64 = 0.6;
 
+/// Shortest time left in which a new connection and a request on it have a chance.
+const SHORTEST: Duration = Duration::from_millis(250);
+
 /// Pause before a connection that was closed on us is made again; it doubles with each try, and half of it is random.
 /// Another instance may be using the device's only connection.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -94,7 +97,7 @@ impl Pool {
                 result => return result,
             };
             let wait = with_jitter(pause);
-            if Instant::now() + wait * 2 > deadline {
+            if Instant::now() + wait + SHORTEST > deadline {
                 return Err(error.into());
             }
             // Nobody else waits for this pause.
@@ -113,9 +116,13 @@ impl Pool {
         deadline: Instant,
     ) -> Result<bool, NotWritten> {
         let in_turn = timeout_at(deadline, slot.turn.lock()).await;
-        let mut open = in_turn.map_err(|_| busy())?;
+        let mut open = in_turn.map_err(|_| not_asked("its device's only connection was in use all the time"))?;
         // A connection gone silent leaves time for another.
-        let give_up = Instant::now() + deadline.saturating_duration_since(Instant::now()).mul_f64(ATTEMPT);
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left < SHORTEST {
+            return Err(not_asked("too little time was left when it was its turn on its device's connection").into());
+        }
+        let give_up = Instant::now() + left.mul_f64(ATTEMPT);
         // Before the connection is touched: what is refused here leaves it as it is.
         self.updates.turn(give_up).await?;
         // Until it has succeeded, nobody knows what the connection is in the middle of: it is given back only then.
@@ -221,9 +228,8 @@ impl Pool {
     }
 }
 
-fn busy() -> Error {
-    let what = "its device's only connection was in use all the time".to_owned();
-    Error::NotAsked { peer: Peer::IotHub, what, wait: Duration::from_secs(1) }
+fn not_asked(what: &str) -> Error {
+    Error::NotAsked { peer: Peer::IotHub, what: what.to_owned(), wait: Duration::from_secs(1) }
 }
 
 fn timed_out(what: &str) -> Error {
