@@ -295,6 +295,23 @@ async fn updates_without_news_are_left_out_for_a_while_if_the_settings_say_so() 
 }
 
 #[tokio::test]
+async fn an_update_without_news_behind_one_that_failed_is_written() {
+    let system = system_with(&[
+        ("IOT_HUB_TWIN_UNCHANGED_SECONDS", "3600"),
+        ("IOT_HUB_TWIN_RADIO_STATE", "off"),
+        ("AzureWebJobs.redeliver.Disabled", "true"),
+    ])
+    .await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    assert_eq!(send(&system, &uplink(1, &json!({"t": 21}), 2)).await.status, 200);
+    system.iot_hub.inject(Fault::throttled(Operation::MqttTwinPatch).times(1));
+    assert_eq!(send(&system, &uplink(2, &json!({"t": 22}), 1)).await.status, 202);
+    assert_eq!(send(&system, &uplink(3, &json!({"t": 21}), 0)).await.status, 200);
+    let patches = system.iot_hub.mqtt_calls(Operation::MqttTwinPatch);
+    assert_eq!(patches, 3, "or else the parked one would pass for the newest");
+}
+
+#[tokio::test]
 async fn a_downlinks_fate_comes_back_to_the_twin_that_asked_for_it() {
     let system = system().await;
     create_tagged(&system, "sensor-1", &lorawan_tags());

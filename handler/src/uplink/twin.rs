@@ -66,9 +66,10 @@ pub(super) async fn report(
     deadline: Instant,
 ) -> Result<Report, Error> {
     let depends = is_late || reported.depends_on_the_present(now(), FRESH);
-    if !depends && app.unchanged.is_no_news(device_id, reported) {
+    if app.unchanged.is_overtaken(device_id, reported) || !depends && app.unchanged.leaves_out(device_id, reported) {
         return Ok(Report::NothingToWrite);
     }
+    let begun = app.unchanged.begin(device_id);
     let written = match write(app, device_id, reported, is_late, deadline).await {
         Err(Error::Refused { .. }) if reported.may_replace_the_decoded_payload() => {
             write(app, device_id, &Arc::new(reported.replacing_the_decoded_payload()), true, deadline).await
@@ -76,7 +77,7 @@ pub(super) async fn report(
         result => result,
     };
     if matches!(written, Ok(Report::Written)) {
-        app.unchanged.note(device_id, reported);
+        app.unchanged.note(device_id, reported, begun);
     }
     written
 }
