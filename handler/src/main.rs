@@ -108,7 +108,7 @@ fn log_to_stdout() {
 
 fn complain(problems: &Problems) {
     for problem in problems.iter() {
-        tracing::error!(setting = problem.name, "wrong setting {problem}");
+        tracing::error!(setting = &*problem.name, "wrong setting {problem}");
     }
     tracing::error!(
         "answering every invocation with 503 until the settings are right; function health lists the problems"

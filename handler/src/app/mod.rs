@@ -99,7 +99,7 @@ pub fn router(app: App) -> Router {
 /// The same routes while settings are wrong. The process must stay up: the host gives up on a handler that ends three
 /// times, and then nobody could ask `health` why.
 pub fn misconfigured_router(problems: Problems) -> Router {
-    let names = problems.iter().map(|problem| problem.name).collect::<Vec<_>>().join(", ");
+    let names = problems.iter().map(|problem| &*problem.name).collect::<Vec<_>>().join(", ");
     let error = Arc::new(Error::Misconfigured(format!("{names}; function health says how")));
     let (for_uplink, for_events) = (Arc::clone(&error), Arc::clone(&error));
     let routes = Router::new()

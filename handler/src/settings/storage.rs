@@ -52,7 +52,7 @@ impl StorageSettings {
         }
         if parked.is_some() && parked == dead_letter {
             let what = "it is the name of PARKED_QUEUE_NAME too, expected two queues".to_owned();
-            problems.push(Problem { name: "DEAD_LETTER_QUEUE_NAME", what });
+            problems.push(Problem { name: "DEAD_LETTER_QUEUE_NAME".into(), what });
         }
         let settings =
             (|| Some(Self { account: account?, parked_queue_name: parked?, dead_letter_queue_name: dead_letter? }))();
@@ -63,7 +63,7 @@ impl StorageSettings {
 fn no_account() -> Problem {
     let what = "it is not set, expected the function app's storage account: its connection string here, or its name in \
         AzureWebJobsStorage__accountName (with `az login`)";
-    Problem { name: "AzureWebJobsStorage", what: what.to_owned() }
+    Problem { name: "AzureWebJobsStorage".into(), what: what.to_owned() }
 }
 
 fn queue_name(text: &str) -> Result<String, String> {
@@ -118,7 +118,7 @@ mod tests {
             assert_eq!(text.lines().count(), 1, "{text}");
         }
         let problems = read(&[("PARKED_QUEUE_NAME", "Parked"), ("DEAD_LETTER_QUEUE_NAME", "-")]).unwrap_err();
-        let names: Vec<_> = problems.iter().map(|problem| problem.name).collect();
+        let names: Vec<_> = problems.iter().map(|problem| &*problem.name).collect();
         assert_eq!(names, ["AzureWebJobsStorage", "PARKED_QUEUE_NAME", "DEAD_LETTER_QUEUE_NAME"]);
     }
 

@@ -59,7 +59,7 @@ fn the_smallest_environment_is_enough_and_the_rest_has_defaults() {
 fn all_problems_are_reported_at_once_in_the_order_of_the_documentation() {
     let problems =
         read(&BTreeMap::from([("IOT_HUB_HTTPS_PORT", "0".to_owned()), ("LOG_LEVEL", "loud".to_owned())])).unwrap_err();
-    let names: Vec<_> = problems.iter().map(|problem| problem.name).collect();
+    let names: Vec<_> = problems.iter().map(|problem| &*problem.name).collect();
     assert_eq!(
         names,
         [
