@@ -16,8 +16,8 @@ use crate::parking::Item;
 /// How old a message may be that is left out if it is no news; an older one may be news by what is there now.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// How long a device may take to be created by a message that is parked as well.
-const CREATION: time::Duration = time::Duration::hours(1);
+/// How long a device may take to be created by a message that is parked as well: as long as that is tried.
+const CREATION: time::Duration = time::Duration::hours(25);
 
 /// An update on its way into its device's twin.
 #[derive(Debug)]
@@ -143,7 +143,7 @@ pub(crate) async fn redeliver_reported(app: &App, item: &Item, deadline: Instant
                 Err(Error::NotYet { peer: Peer::IotHub, what })
             }
             twin => {
-                let reason = if twin.is_some() { "is disabled" } else { "does not exist any more" };
+                let reason = if twin.is_some() { "is disabled" } else { "does not exist" };
                 Err(Error::Refused { peer: Peer::IotHub, what: format!("device {device_id} {reason}") })
             }
         },
