@@ -245,6 +245,18 @@ async fn filters_choose_what_becomes_a_message_and_what_shows_in_the_twin() {
 }
 
 #[tokio::test]
+async fn an_update_without_its_time_is_left_out_and_that_is_said() {
+    let system = system_with(&[("WEBHOOK_MESSAGE_TYPES", "join_accept")]).await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    let mut masked = uplink(1, &json!({"t": 1}), 0);
+    masked.as_object_mut().unwrap().remove("received_at");
+    let told = send(&system, &masked).await;
+    assert!(told.status == 200 && told.reason().contains("add `received_at` to the webhook's field mask"), "{told:?}");
+    system.host.wait_for_log(|line| line.contains("found no readable received_at"), LIMIT).await.unwrap();
+    assert_eq!(now(&system).get("lastSeenAt"), None);
+}
+
+#[tokio::test]
 async fn decoded_payloads_merge_or_replace_as_the_settings_say() {
     for (rule, expected) in [("merge", json!({"a": 1, "b": 2})), ("replace", json!({"b": 2}))] {
         let system = system_with(&[("IOT_HUB_TWIN_DECODED_PAYLOAD", rule), ("IOT_HUB_TWIN_RADIO_STATE", "off")]).await;

@@ -1,6 +1,6 @@
 //! The state all invocations share, and the only list of routes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -34,6 +34,8 @@ pub struct App {
     pub(crate) submitted: Submitted,
     pub(crate) unchanged: Unchanged,
     pub(crate) newest: Arc<Newest>,
+    /// A message without its time was met, and it was said.
+    pub(crate) no_time: Once,
 }
 
 impl App {
@@ -60,7 +62,15 @@ impl App {
             Delivery::Package => TheThingsStack::Package(Package::new(http, base_url, api_key)),
         };
         let unchanged = Unchanged::new(settings.twins.unchanged_interval);
-        Self { settings, iot_hub, tts, submitted: Submitted::new(), unchanged, newest: Arc::default() }
+        Self {
+            settings,
+            iot_hub,
+            tts,
+            submitted: Submitted::new(),
+            unchanged,
+            newest: Arc::default(),
+            no_time: Once::new(),
+        }
     }
 }
 

@@ -53,9 +53,22 @@ pub(crate) struct Reported {
     pub(crate) replaces_decoded_payload: bool,
 }
 
-/// The update a message asks for; `None` if its type says nothing about a twin, or its time is not known.
-pub(crate) fn reported_from(message: &Message<'_>, rules: Rules) -> Option<Reported> {
-    let at = message.received_at.as_deref().and_then(creation_time_from)?;
+/// A message that should update the twin, and may not: nobody could tell whether it is the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("found no readable received_at, so the twin is not updated; add `received_at` to the webhook's field mask")]
+pub(crate) struct NoTime;
+
+/// The update a message asks for; `None` if it says nothing about a twin.
+///
+/// # Errors
+/// [`NoTime`] if it does, and its time is not known.
+pub(crate) fn reported_from(message: &Message<'_>, rules: Rules) -> Result<Option<Reported>, NoTime> {
+    let at = message.received_at.as_deref().and_then(creation_time_from);
+    let reported = reported_at(at.as_deref().unwrap_or_default(), message, rules);
+    if reported.is_some() && at.is_none() { Err(NoTime) } else { Ok(reported) }
+}
+
+fn reported_at(at: &str, message: &Message<'_>, rules: Rules) -> Option<Reported> {
     let payload = message.payload()?;
     let mut properties = Map::new();
     let mut changes = Vec::new();
@@ -83,7 +96,7 @@ pub(crate) fn reported_from(message: &Message<'_>, rules: Rules) -> Option<Repor
             add("serviceData", &serde_json::from_str(payload.get()).ok()?);
             add("serviceDataAt", &at.into());
         }
-        _ => add("downlink", &fate_from(message, payload, &at)?),
+        _ => add("downlink", &fate_from(message, payload, at)?),
     }
     // Every uplink takes the list of an earlier message away.
     if message.message_type == "uplink_message" || !changes.is_empty() {

@@ -12,7 +12,7 @@ const FRESH: Duration = Duration::from_secs(30);
 const NOW: OffsetDateTime = time::macros::datetime!(2026-11-20 10:00:10 UTC);
 
 fn reported(json: &str) -> Option<Reported> {
-    reported_from(&Message::parse(json).unwrap(), RULES)
+    reported_from(&Message::parse(json).unwrap(), RULES).unwrap()
 }
 
 macro_rules! fixtures_report {
@@ -69,6 +69,37 @@ fn only_downlinks_of_ours_are_reported() {
         "error": {"name": "pkg/networkserver:application_downlink_too_long", "message": "too long", "attributes": {"max": 242}},
     }});
     assert_eq!(reported(&failed.to_string()).unwrap().patch, expected);
+}
+
+#[test]
+fn what_would_update_the_twin_and_has_no_readable_time_is_told_from_what_would_not() {
+    for (received_at, message_type, expected) in [
+        (json!(null), "uplink_message", Err(NoTime)),
+        (json!("lately"), "join_accept", Err(NoTime)),
+        (json!(null), "downlink_sent", Err(NoTime)),
+        (json!(null), "uplink_normalized", Ok(None)),
+        (json!(null), "downlink_queue_invalidated", Ok(None)),
+    ] {
+        let ids = ["azure:desired:7"];
+        let message =
+            json!({"received_at": received_at, "correlation_ids": ids, (message_type): {"f_port": 1}}).to_string();
+        assert_eq!(reported_from(&Message::parse(&message).unwrap(), RULES), expected, "{message}");
+    }
+}
+
+#[test]
+fn a_reception_of_which_nothing_is_known_leaves_the_other_radio_state() {
+    let radio = |receptions: Value| {
+        let uplink = json!({"f_port": 1, "rx_metadata": receptions, "last_battery_percentage": {"value": "NaN"}});
+        let message = json!({"received_at": "2026-11-20T10:00:00Z", "uplink_message": uplink}).to_string();
+        reported(&message).unwrap().patch["lorawan"].clone()
+    };
+    let heard =
+        radio(json!([{"rssi": -100, "snr": "NaN"}, {"rssi": "-97.5", "snr": -3}, {"rssi": "-Infinity", "snr": null}]));
+    assert_eq!((&heard["rssi"], &heard["snr"], &heard["gateways"]), (&json!(-97.5), &json!(-3.0), &json!(3)));
+    let unknown = radio(json!([{"rssi": "NaN", "snr": "NaN"}]));
+    assert_eq!((unknown.get("rssi"), unknown.get("snr"), &unknown["gateways"]), (None, None, &json!(1)));
+    assert_eq!(unknown.get("batteryPercentage"), None);
 }
 
 #[test]
