@@ -85,6 +85,19 @@ async fn joins_locations_and_service_data_show_in_the_twin() {
 }
 
 #[tokio::test]
+async fn a_location_takes_the_place_of_the_former_one() {
+    let system = system().await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    for location in [json!({"latitude": 1, "longitude": 2, "altitude": 12}), json!({"latitude": 3, "longitude": 4})] {
+        let mut message = device("sensor-1").message("location_solved");
+        message["received_at"] = json!(ago(0));
+        message["location_solved"]["location"] = location.clone();
+        assert_eq!(send(&system, &message).await.status, 200);
+        assert_eq!(now(&system)["location"], location, "with the former altitude it would be a place nobody was at");
+    }
+}
+
+#[tokio::test]
 async fn connections_are_made_on_demand_reused_in_a_burst_and_not_held() {
     let system = system_with(&[("IOT_HUB_CONNECTION_IDLE_SECONDS", "1")]).await;
     system.iot_hub.create_device("sensor-1").unwrap();

@@ -31,6 +31,9 @@ use crate::tts::Message;
 /// Times by which one update is newer than another, wherever one of them is.
 pub(super) const TIMES: [&str; 5] = ["/lastSeenAt", "/joinedAt", "/locationAt", "/serviceDataAt", "/downlink/at"];
 
+/// Members that a message says all of: what it leaves out is zero or another's, and leaves the twin.
+const WHOLE: [&str; 3] = ["/location", "/serviceData", "/downlink/error"];
+
 /// Longest list of changes: `lorawan` holds 4 KB, the radio state included.
 const LIST_BYTES: usize = 2_000;
 
@@ -139,7 +142,8 @@ impl Reported {
     /// have overtaken it, or what is written depends on them.
     pub(crate) fn depends_on_the_present(&self, now: OffsetDateTime, fresh: Duration) -> bool {
         let is_fresh = self.time().is_some_and(|(_, at)| now - at < fresh);
-        self.replaces_decoded_payload || self.patch.get("downlink").is_some() || !is_fresh
+        let is_whole = || ["location", "serviceData", "downlink"].iter().any(|name| self.patch.get(name).is_some());
+        self.replaces_decoded_payload || !is_fresh || is_whole()
     }
 
     /// Everything but the time, which every update moves on.
@@ -182,8 +186,11 @@ impl Reported {
             return None;
         }
         let mut patch = self.patch.clone();
-        if self.replaces_decoded_payload {
-            take_away(&mut patch["decodedPayload"], &present["decodedPayload"]);
+        let replaced = self.replaces_decoded_payload.then_some("/decodedPayload");
+        for path in WHOLE.into_iter().chain(replaced) {
+            if let (Some(new), Some(present)) = (patch.pointer_mut(path), present.pointer(path)) {
+                take_away(new, present);
+            }
         }
         Some(patch)
     }

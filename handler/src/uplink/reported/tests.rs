@@ -176,6 +176,39 @@ fn a_replaced_payload_takes_away_what_it_does_not_have() {
 }
 
 #[test]
+fn a_location_service_data_and_a_failure_take_the_place_of_the_former_ones() {
+    let own = |message_type: &str, payload: Value| {
+        let ids = ["azure:desired:7"];
+        let at = "2026-11-20T10:00:00Z";
+        reported(&json!({"received_at": at, "correlation_ids": ids, (message_type): payload}).to_string()).unwrap()
+    };
+    let failure = json!({"error": {"namespace": "ns", "name": "n", "attributes": {"max": 242}}});
+    for (own, path, present, expected) in [
+        (
+            own("location_solved", json!({"location": {"latitude": 52.1, "source": "SOURCE_WIFI"}})),
+            "/location",
+            json!({"location": {"latitude": 1.5, "altitude": 12, "accuracy": 10}}),
+            json!({"latitude": 52.1, "source": "SOURCE_WIFI", "altitude": null, "accuracy": null}),
+        ),
+        (
+            own("service_data", json!({"service": "b", "data": {"x": 1}})),
+            "/serviceData",
+            json!({"serviceData": {"service": "a", "data": {"y": {"z": 1}}}}),
+            json!({"service": "b", "data": {"x": 1, "y": null}}),
+        ),
+        (
+            own("downlink_failed", failure),
+            "/downlink/error/attributes",
+            json!({"downlink": {"error": {"attributes": {"f_port": 3}}}}),
+            json!({"max": 242, "f_port": null}),
+        ),
+    ] {
+        assert!(own.depends_on_the_present(NOW, FRESH), "{path}");
+        assert_eq!(own.beside(&json!({"reported": present})).unwrap().pointer(path), Some(&expected));
+    }
+}
+
+#[test]
 fn the_fate_of_a_downlink_of_a_device_that_is_gone_is_not_told_of_its_successor() {
     let twin = |there: u64| json!({"reported": {"downlink": {"desiredVersion": there, "status": "sent"}}, "desired": {"$version": 3}});
     assert_eq!(fate("downlink_sent", 40, "2026-11-20T10:00:05Z").beside(&twin(2)), None);
