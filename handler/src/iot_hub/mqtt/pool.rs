@@ -1,22 +1,18 @@
 //! Connections on demand: one for each device that is being written to, closed when it is idle or when there are too many.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use lru::LruCache;
 use tokio::sync::MutexGuard;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connection::unavailable;
 use super::rate::{Rate, Rates};
-use super::slot::{Open, Slot};
+use super::slot::{Open, Slot, Slots};
 use super::update::Update;
 use super::{Endpoint, Policy};
 use crate::error::{Error, Peer, Retry};
 use crate::iot_hub::{DeviceId, with_jitter};
-
-/// Devices that may be connected at once. The one used longest ago makes way.
-const MAX_DEVICES: usize = 500;
 
 /// Longest goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -42,7 +38,7 @@ pub(in crate::iot_hub) struct Pool {
     pub(super) connections: Rate,
     pub(super) updates: Rate,
     idle: Duration,
-    devices: Mutex<LruCache<DeviceId, Arc<Slot>>>,
+    slots: Slots,
 }
 
 /// Why a twin was not written.
@@ -73,7 +69,7 @@ impl Pool {
             connections: Rate::new("new connections", rates.connections_per_second),
             updates: Rate::new("twin updates", rates.twin_updates_per_second),
             idle,
-            devices: Mutex::new(LruCache::unbounded()),
+            slots: Slots::default(),
         }
     }
 
@@ -151,19 +147,10 @@ impl Pool {
     }
 
     fn slot(self: &Arc<Self>, device_id: &DeviceId) -> Arc<Slot> {
-        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = devices.get(device_id) {
-            return Arc::clone(slot);
+        let (slot, evicted) = self.slots.of(device_id);
+        for (device_id, slot) in evicted {
+            tokio::spawn(Arc::clone(self).close_when_idle(slot, device_id, Duration::ZERO));
         }
-        if devices.len() >= MAX_DEVICES {
-            let is_unused = |(_, slot): &(&DeviceId, &Arc<Slot>)| slot.turn.try_lock().is_ok();
-            let used_longest_ago = devices.iter().rev().find(is_unused).map(|(device_id, _)| device_id.clone());
-            if let Some((device_id, slot)) = used_longest_ago.and_then(|device_id| devices.pop_entry(&device_id)) {
-                tokio::spawn(Arc::clone(self).close_when_idle(slot, device_id, Duration::ZERO));
-            }
-        }
-        let slot = Arc::<Slot>::default();
-        devices.put(device_id.clone(), Arc::clone(&slot));
         slot
     }
 
