@@ -241,6 +241,18 @@ async fn a_throttled_twin_parks_its_update_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_message_refused_for_good_is_not_called_parked_because_its_twin_update_is() {
+    let system = system_with(&[("AzureWebJobs.redeliver.Disabled", "true")]).await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    system.iot_hub.inject(Fault::bad_request(Operation::DeviceSend));
+    system.iot_hub.inject(Fault::throttled(Operation::MqttTwinPatch));
+    let told = send(&system, &uplink(1, &json!({"t": 1}), 0)).await;
+    assert_eq!((told.status, &told.body["status"]), (202, &json!("dead-lettered")), "{told:?}");
+    assert_eq!(queued(&system, "dead-letter", 1).await[0]["kind"], "uplink");
+    assert_eq!(queued(&system, "parked", 1).await[0]["kind"], "reported");
+}
+
+#[tokio::test]
 async fn filters_choose_what_becomes_a_message_and_what_shows_in_the_twin() {
     let settings = [("WEBHOOK_MESSAGE_TYPES", "join_accept"), ("WEBHOOK_TWIN_TYPES", "uplink_message")];
     let system = system_with(&settings).await;

@@ -60,7 +60,7 @@ pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: Bytes) -
             (200, json!({"status": "ignored", "reason": reason}), QueueOutputs::default())
         }
         Ok(Outcome::Kept { error, queues }) => {
-            let status = if queues.parked.is_empty() { "dead-lettered" } else { "parked" };
+            let status = if error.is_transient() { "parked" } else { "dead-lettered" };
             (202, json!({"status": status, "error": error.kind(), "reason": error.to_string()}), queues)
         }
         Err(error) => return answer_failed(&error),
