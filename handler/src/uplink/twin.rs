@@ -11,13 +11,10 @@ use super::{Newest, device_id, original};
 use crate::app::{App, now};
 use crate::error::{Error, OPERATOR, Peer, Retry};
 use crate::iot_hub::{DeviceId, Report, Update};
-use crate::parking::Item;
+use crate::parking::{Item, TRIED_FOR};
 
 /// How old a message may be that is left out if it is no news; an older one may be news by what is there now.
 const FRESH: Duration = Duration::from_secs(30);
-
-/// How long a device may take to be created by a message that is parked as well: as long as that is tried.
-const CREATION: time::Duration = time::Duration::hours(25);
 
 /// An update on its way into its device's twin.
 #[derive(Debug)]
@@ -137,8 +134,8 @@ pub(crate) async fn redeliver_reported(app: &App, item: &Item, deadline: Instant
         }
         Report::NotAuthorized => match app.iot_hub.twin(&device_id, deadline).await? {
             Some(twin) if twin["status"] == "enabled" => Err(not_let_in()),
-            // Its first message may be parked too, and create it.
-            None if item.age(now()) < CREATION => {
+            // Its first message may be parked too, and create it as long as that is tried.
+            None if item.age(now()) < TRIED_FOR => {
                 let what = format!("device {device_id} does not exist yet");
                 Err(Error::NotYet { peer: Peer::IotHub, what })
             }
