@@ -56,7 +56,7 @@ impl Circuit {
         let result = call.await;
         match &result {
             Err(error) if !error.says_something_about(self.peer) => self.abstain(role),
-            Err(error) if error.is_worth_retrying_now() => self.failed(role, &error.to_string()),
+            Err(error) if error.may_mean_that_the_peer_is_down() => self.failed(role, &error.to_string()),
             // Whatever else it said, the peer answered.
             Ok(_) | Err(_) => self.answered(),
         }
@@ -173,13 +173,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_is_an_answer() {
-        let circuit = Circuit::new(Peer::IotHub);
-        for _ in 0..20 {
-            let refused = Error::Refused { peer: Peer::IotHub, what: "no".to_owned() };
-            assert!(circuit.call(async { Err::<(), _>(refused) }).await.is_err());
+    async fn a_refusal_is_an_answer_and_so_is_a_request_for_patience() {
+        let what = || "no".to_owned();
+        for answer in [
+            Error::Refused { peer: Peer::IotHub, what: what() },
+            Error::Unavailable { peer: Peer::IotHub, what: what(), retry: Retry::Settling },
+        ] {
+            let circuit = Circuit::new(Peer::IotHub);
+            for _ in 0..20 {
+                assert!(circuit.call(async { Err::<(), _>(answer.clone()) }).await.is_err());
+            }
+            assert_eq!(circuit.report(), json!("closed"));
         }
-        assert_eq!(circuit.report(), json!("closed"));
     }
 
     #[tokio::test(start_paused = true)]

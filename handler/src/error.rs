@@ -43,6 +43,8 @@ pub const OPERATOR: Duration = Duration::from_secs(60);
 pub enum Retry {
     /// A hiccup: within the same invocation.
     Soon,
+    /// Within the same invocation too, though the peer has answered: it has yet to settle what is new about one device.
+    Settling,
     /// Not before this long, hence not within the invocation.
     After(Duration),
     /// Not within the invocation; whenever a parked item comes again.
@@ -131,6 +133,12 @@ impl Error {
     /// Whether another try within the same invocation makes sense.
     #[must_use]
     pub fn is_worth_retrying_now(&self) -> bool {
+        matches!(self.retry(), Some(Retry::Soon | Retry::Settling))
+    }
+
+    /// Whether it looks as if the peer were down: no connection, a time-out, 5xx.
+    #[must_use]
+    pub fn may_mean_that_the_peer_is_down(&self) -> bool {
         self.retry() == Some(Retry::Soon)
     }
 
@@ -142,7 +150,7 @@ impl Error {
             Self::NotAsked { wait, .. } => Some(Retry::After(*wait.min(&LONGEST_WAIT))),
             Self::Misconfigured(_) => Some(Retry::After(OPERATOR)),
             Self::Unavailable { retry: Retry::After(wait), .. } => Some(Retry::After(*wait.min(&LONGEST_WAIT))),
-            Self::Unavailable { retry: retry @ (Retry::Soon | Retry::Redelivery | Retry::NextDay), .. } => Some(*retry),
+            Self::Unavailable { retry, .. } => Some(*retry),
             Self::Unauthorized(_)
             | Self::Malformed(_)
             | Self::UnsupportedFormat(_)

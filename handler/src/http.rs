@@ -19,7 +19,7 @@ use url::{Host, Url};
 /// What we call ourselves to peers.
 pub const OUR_NAME: &str = concat!("tts-azure-iot-hub/", env!("CARGO_PKG_VERSION"));
 
-/// Longest connection set-up, TLS included.
+/// Longest connection set-up. Includes TLS but for [`BareClient`], where a message's own time limit ends that.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How often a silent peer is asked whether it is still there.

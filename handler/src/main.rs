@@ -12,6 +12,7 @@ use handler::app::{App, misconfigured_router, router};
 use handler::settings::{Problems, Settings, listen_port_from_env, log_level_from_env};
 use handler::{dead_letters, health, http};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// sysexits: configuration error. Only for `check-config`; under the host a wrong setting must not end the process.
@@ -79,7 +80,14 @@ fn serve() -> ExitCode {
             misconfigured_router(problems)
         }
     };
-    runtime.block_on(listen(router))
+    run(runtime, listen(router))
+}
+
+/// Runs to the end, and leaves name look-ups where they are: they cannot be interrupted, and may take minutes.
+fn run(runtime: Runtime, served: impl Future<Output = ExitCode>) -> ExitCode {
+    let code = runtime.block_on(served);
+    runtime.shutdown_background();
+    code
 }
 
 fn build(mut settings: Settings) -> Result<App, String> {
@@ -108,7 +116,7 @@ fn log_to_stdout() {
 
 fn complain(problems: &Problems) {
     for problem in problems.iter() {
-        tracing::error!(setting = problem.name, "wrong setting {problem}");
+        tracing::error!(setting = &*problem.name, "wrong setting {problem}");
     }
     tracing::error!(
         "answering every invocation with 503 until the settings are right; function health lists the problems"
@@ -149,4 +157,28 @@ async fn listen(router: Router) -> ExitCode {
 fn fault(reason: &str) -> ExitCode {
     tracing::error!("{reason}");
     ExitCode::from(EX_SOFTWARE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_looked_up_for_ever_does_not_keep_the_process() {
+        let (answer, looked_up) = mpsc::channel::<()>();
+        let (ended, has_ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let code = run(runtime, async {
+                tokio::task::spawn_blocking(move || looked_up.recv());
+                ExitCode::SUCCESS
+            });
+            ended.send(code)
+        });
+        let code = has_ended.recv_timeout(GRACE);
+        drop(answer);
+        assert_eq!(code, Ok(ExitCode::SUCCESS));
+    }
 }

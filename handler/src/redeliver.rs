@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::app::{App, now};
 use crate::error::{Error, Retry};
 use crate::invocation::{self, QueueMessage, QueueOutputs};
-use crate::parking::{Item, Kind};
+use crate::parking::{Item, Kind, TRIED_FOR};
 use crate::{hub_event, uplink};
 
 /// Longest one try may take. A hub that shapes traffic answers late rather than never.
@@ -61,7 +61,7 @@ pub(crate) async fn receive(app: &App, envelope: &Bytes) -> Response {
             invocation::done("parked anew until its time", &queues)
         }
         Err(Undelivered::NotYet) => invocation::failed(StatusCode::SERVICE_UNAVAILABLE, "not before its time"),
-        Err(Undelivered::Failed(error)) => undelivered(item, &message, &error),
+        Err(Undelivered::Failed(error)) => undelivered(item, &message, error),
     }
 }
 
@@ -85,7 +85,7 @@ async fn try_for_a_while(app: &App, item: &Item, mut is_repeated: bool) -> Resul
             Some(Retry::After(wait)) if spread(wait) <= LONGEST_WAIT && Instant::now() < give_up => {
                 sleep(spread(wait)).await;
             }
-            Some(Retry::After(_) | Retry::Soon | Retry::Redelivery | Retry::NextDay) | None => {
+            Some(Retry::After(_) | Retry::Soon | Retry::Settling | Retry::Redelivery | Retry::NextDay) | None => {
                 return Err(Undelivered::Failed(error));
             }
         }
@@ -102,7 +102,8 @@ async fn deliver(app: &App, item: &Item, is_repeated: bool) -> Result<(), Error>
 }
 
 /// Dead-letters what will never succeed, parks anew what has to wait for tomorrow, and fails the invocation otherwise.
-fn undelivered(item: Item, message: &QueueMessage, error: &Error) -> Response {
+fn undelivered(item: Item, message: &QueueMessage, error: Error) -> Response {
+    let error = &bounded(error, &item);
     let device_id = item.device_id.clone();
     let attempts = item.attempts.saturating_add(message.dequeue_count);
     let is_transient = error.is_transient();
@@ -129,9 +130,24 @@ fn undelivered(item: Item, message: &QueueMessage, error: &Error) -> Response {
     }
 }
 
+/// Parked anew, an item has all its dequeues left, so waiting for tomorrow ends here: a quota that is used up day after day
+/// is too small.
+fn bounded(error: Error, item: &Item) -> Error {
+    if let Error::Unavailable { peer, what, retry: Retry::NextDay } = &error
+        && item.age(now()) >= TRIED_FOR
+    {
+        let what = format!("{what}; its daily quota is too small: add units, or choose a larger tier");
+        return Error::Refused { peer: *peer, what };
+    }
+    error
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::error::Peer;
 
     #[test]
     fn counts_that_somebody_forged_do_not_overflow() {
@@ -141,7 +157,23 @@ mod tests {
         );
         let item = Item::decode(&text).unwrap();
         let message = QueueMessage { text, dequeue_count: 7 };
-        let answer = undelivered(item, &message, &Error::Malformed("because".to_owned()));
+        let answer = undelivered(item, &message, Error::Malformed("because".to_owned()));
         assert_eq!(answer.status(), StatusCode::OK, "it is dead-lettered");
+    }
+
+    #[tokio::test]
+    async fn an_exhausted_quota_is_waited_for_until_the_item_has_been_tried_as_long_as_any_other() {
+        let error = Error::Unavailable { peer: Peer::IotHub, what: "used up".to_owned(), retry: Retry::NextDay };
+        for (hours, queue, other) in [(24, "parked", "dead_letter"), (26, "dead_letter", "parked")] {
+            let first_seen = now() - time::Duration::hours(hours);
+            let item = Item::new(Kind::Uplink, &error, first_seen, &json!({}));
+            let message = QueueMessage { text: String::new(), dequeue_count: 1 };
+            let answer = undelivered(item, &message, error.clone()).into_body();
+            let answer: Value = serde_json::from_slice(&axum::body::to_bytes(answer, 10_000).await.unwrap()).unwrap();
+            let kept = answer["Outputs"][queue][0].as_str().unwrap();
+            assert!(answer["Outputs"].get(other).is_none(), "{answer}");
+            assert_eq!(kept.contains("add units"), queue == "dead_letter", "{kept}");
+            assert_eq!(kept.contains("T00:00:00Z"), queue == "parked", "{kept}");
+        }
     }
 }

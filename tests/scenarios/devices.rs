@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use local::iot_hub::Operation;
+use local::iot_hub::{Effect, Fault, Operation};
 use local::system::System;
 use tokio::sync::Semaphore;
 
-use crate::support::{device, messages, send, sends, system};
+use crate::support::{device, messages, send, sends, system, system_with};
 
 #[tokio::test]
 async fn a_device_is_created_on_first_sight() {
@@ -104,5 +104,21 @@ async fn a_throttled_registry_delays_new_devices_and_not_known_ones() {
     system.iot_hub.inject(local::iot_hub::Fault::throttled(Operation::Registry));
     let told = send(&system, &device("sensor-2").uplink(2, 1, &[1])).await;
     assert_eq!((told.status, system.iot_hub.registry_calls()), (202, 1), "{told:?}");
+    assert_eq!(send(&system, &device("sensor-1").uplink(2, 1, &[1])).await.status, 200);
+}
+
+#[tokio::test]
+async fn new_devices_that_iot_hub_does_not_know_everywhere_yet_do_not_stop_the_others() {
+    let system =
+        system_with(&[("WEBHOOK_ANSWER_WITHIN_SECONDS", "1"), ("AzureWebJobs.redeliver.Disabled", "true")]).await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    let (error_code, message) = ("DeviceNotFound", "Device not registered".to_owned());
+    for number in 1..=6 {
+        let device_id = format!("new-{number}");
+        let effect = Effect::Status { status: 404, error_code, message: message.clone() };
+        system.iot_hub.inject(Fault::new(Operation::DeviceSend, effect).for_device(&device_id));
+        let told = send(&system, &device(&device_id).uplink(2, 1, &[1])).await;
+        assert!(told.status == 202 && told.reason().contains("not known everywhere yet"), "{told:?}");
+    }
     assert_eq!(send(&system, &device("sensor-1").uplink(2, 1, &[1])).await.status, 200);
 }

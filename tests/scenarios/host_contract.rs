@@ -23,17 +23,17 @@ async fn chunked_bodies_of_40_mb_are_taken() {
 #[tokio::test]
 async fn every_answer_is_a_json_object_whatever_was_asked() {
     let system = system().await;
-    for (function, body) in [
-        ("uplink", b"".to_vec()),
-        ("uplink", b"null".to_vec()),
-        ("uplink", b"\xff\xfe".to_vec()),
+    let functions = ["uplink", "hub_events", "redeliver", "health", "no_such_function"];
+    let bodies: [&[u8]; 4] = [b"", b"null", b"\xff\xfe", b"{}"];
+    let nonsense = functions.iter().flat_map(|function| bodies.map(|body| (*function, body.to_vec())));
+    let further = [
         ("uplink", http_envelope("{}")),
-        ("hub_events", b"".to_vec()),
         ("hub_events", br#"{"Data":{"events":"%"},"Metadata":{}}"#.to_vec()),
         ("hub_events", br#"{"Data":{"events":"[]"},"Metadata":{}}"#.to_vec()),
-        ("health", b"".to_vec()),
-        ("no_such_function", b"{}".to_vec()),
-    ] {
+        ("redeliver", br#"{"Data":{"item":"%"},"Metadata":{}}"#.to_vec()),
+        ("redeliver", br#"{"Data":{"item":"\"hello\""},"Metadata":{"DequeueCount":"1"}}"#.to_vec()),
+    ];
+    for (function, body) in nonsense.chain(further) {
         let answer = system.host.invoke_raw(function, body.clone()).await;
         let text = String::from_utf8_lossy(&answer.body);
         assert_eq!(answer.content_type, "application/json", "{function} {body:?}: {text}");

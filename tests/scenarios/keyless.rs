@@ -62,7 +62,7 @@ async fn uplink_registration_and_downlink_work_without_a_key_that_opens_the_serv
 }
 
 #[tokio::test]
-async fn a_token_is_renewed_before_it_expires_and_no_message_is_refused_meanwhile() {
+async fn a_token_near_its_expiry_is_not_used_any_more_and_no_message_is_refused_meanwhile() {
     let system = keyless_with(&[("IOT_HUB_REGISTRY_CALLS_PER_MINUTE", "100000")]).await;
     // The last ten seconds of a token are not used.
     entra(&system).set_lifetime(Duration::from_secs(12));

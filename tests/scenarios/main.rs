@@ -19,6 +19,7 @@ mod registration_refused;
 mod registration_repeated;
 mod settings;
 mod try_it;
+mod twin_rates;
 mod twins;
 mod uplink;
 mod uplink_refused;

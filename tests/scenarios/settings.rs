@@ -97,3 +97,16 @@ async fn check_config_knows_both_ways_to_open_iot_hub_and_names_what_is_missing_
         assert!(!report.to_string().contains("hunter2") && !report.to_string().contains("aHVudGVy"), "{report:#}");
     }
 }
+
+#[tokio::test]
+async fn a_misspelt_setting_is_a_problem_and_not_a_default() {
+    let system = system_with(&[("WEBHOOK_SECRET", "hunter2-long-enough")]).await;
+    let told = send(&system, &device("sensor-1").uplink(2, 1, &[1])).await;
+    assert!(told.status == 503 && told.reason().contains("WEBHOOK_SECRET"), "{told:?}");
+    let expected = "WEBHOOK_SECRET: found a setting that there is not, expected perhaps WEBHOOK_SECRETS";
+    system.host.wait_for_log(|line| line.contains(expected), LIMIT).await.unwrap();
+    let (code, report) = check_config(&[("WEBHOOK_SECRET", "hunter2-long-enough"), ("TTS_DELIVERYS", "")]).await;
+    let problems = report["settings_problems"].to_string();
+    assert!(code == Some(64) && problems.contains(expected), "{report:#}");
+    assert!(!problems.contains("hunter2") && !problems.contains("DELIVERYS"), "an empty value is an absent one");
+}

@@ -85,6 +85,19 @@ async fn joins_locations_and_service_data_show_in_the_twin() {
 }
 
 #[tokio::test]
+async fn a_location_takes_the_place_of_the_former_one() {
+    let system = system().await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    for location in [json!({"latitude": 1, "longitude": 2, "altitude": 12}), json!({"latitude": 3, "longitude": 4})] {
+        let mut message = device("sensor-1").message("location_solved");
+        message["received_at"] = json!(ago(0));
+        message["location_solved"]["location"] = location.clone();
+        assert_eq!(send(&system, &message).await.status, 200);
+        assert_eq!(now(&system)["location"], location, "with the former altitude it would be a place nobody was at");
+    }
+}
+
+#[tokio::test]
 async fn connections_are_made_on_demand_reused_in_a_burst_and_not_held() {
     let system = system_with(&[("IOT_HUB_CONNECTION_IDLE_SECONDS", "1")]).await;
     system.iot_hub.create_device("sensor-1").unwrap();
@@ -188,15 +201,15 @@ async fn park(system: &System, age: i64) {
 #[tokio::test]
 async fn a_device_deleted_between_telemetry_and_twin_update_leaves_a_dead_letter() {
     let system = system().await;
-    park(&system, 2 * 60 * 60).await;
+    park(&system, 26 * 60 * 60).await;
     let item = queued(&system, "dead-letter", 1).await.remove(0);
-    assert!(item["reason"].as_str().unwrap().contains("does not exist any more"), "{item}");
+    assert!(item["reason"].as_str().unwrap().contains("device sensor-1 does not exist"), "{item}");
 }
 
 #[tokio::test]
 async fn the_twin_update_of_a_device_whose_first_message_is_parked_too_waits_for_it() {
     let system = system().await;
-    park(&system, 1).await;
+    park(&system, 24 * 60 * 60).await;
     system.host.wait_for_log(|line| line.contains("does not exist yet"), LIMIT).await.unwrap();
     system.iot_hub.create_device("sensor-1").unwrap();
     reported(&system, |twin| twin["decodedPayload"]["t"] == 1).await;
@@ -228,6 +241,18 @@ async fn a_throttled_twin_parks_its_update_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_message_refused_for_good_is_not_called_parked_because_its_twin_update_is() {
+    let system = system_with(&[("AzureWebJobs.redeliver.Disabled", "true")]).await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    system.iot_hub.inject(Fault::bad_request(Operation::DeviceSend));
+    system.iot_hub.inject(Fault::throttled(Operation::MqttTwinPatch));
+    let told = send(&system, &uplink(1, &json!({"t": 1}), 0)).await;
+    assert_eq!((told.status, &told.body["status"]), (202, &json!("dead-lettered")), "{told:?}");
+    assert_eq!(queued(&system, "dead-letter", 1).await[0]["kind"], "uplink");
+    assert_eq!(queued(&system, "parked", 1).await[0]["kind"], "reported");
+}
+
+#[tokio::test]
 async fn filters_choose_what_becomes_a_message_and_what_shows_in_the_twin() {
     let settings = [("WEBHOOK_MESSAGE_TYPES", "join_accept"), ("WEBHOOK_TWIN_TYPES", "uplink_message")];
     let system = system_with(&settings).await;
@@ -242,6 +267,18 @@ async fn filters_choose_what_becomes_a_message_and_what_shows_in_the_twin() {
         twin["decodedPayload"]["t"] == 1 && twin.get("joinedAt").is_none() && twin.get("location").is_none(),
         "{twin}"
     );
+}
+
+#[tokio::test]
+async fn an_update_without_its_time_is_left_out_and_that_is_said() {
+    let system = system_with(&[("WEBHOOK_MESSAGE_TYPES", "join_accept")]).await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    let mut masked = uplink(1, &json!({"t": 1}), 0);
+    masked.as_object_mut().unwrap().remove("received_at");
+    let told = send(&system, &masked).await;
+    assert!(told.status == 200 && told.reason().contains("add `received_at` to the webhook's field mask"), "{told:?}");
+    system.host.wait_for_log(|line| line.contains("found no readable received_at"), LIMIT).await.unwrap();
+    assert_eq!(now(&system).get("lastSeenAt"), None);
 }
 
 #[tokio::test]
@@ -292,6 +329,23 @@ async fn updates_without_news_are_left_out_for_a_while_if_the_settings_say_so() 
         assert_eq!(system.iot_hub.mqtt_calls(Operation::MqttTwinPatch), 2);
         assert_eq!(messages(&system, 4).await.len(), 4, "telemetry is not thinned out");
     }
+}
+
+#[tokio::test]
+async fn an_update_without_news_behind_one_that_failed_is_written() {
+    let system = system_with(&[
+        ("IOT_HUB_TWIN_UNCHANGED_SECONDS", "3600"),
+        ("IOT_HUB_TWIN_RADIO_STATE", "off"),
+        ("AzureWebJobs.redeliver.Disabled", "true"),
+    ])
+    .await;
+    system.iot_hub.create_device("sensor-1").unwrap();
+    assert_eq!(send(&system, &uplink(1, &json!({"t": 21}), 2)).await.status, 200);
+    system.iot_hub.inject(Fault::throttled(Operation::MqttTwinPatch).times(1));
+    assert_eq!(send(&system, &uplink(2, &json!({"t": 22}), 1)).await.status, 202);
+    assert_eq!(send(&system, &uplink(3, &json!({"t": 21}), 0)).await.status, 200);
+    let patches = system.iot_hub.mqtt_calls(Operation::MqttTwinPatch);
+    assert_eq!(patches, 3, "or else the parked one would pass for the newest");
 }
 
 #[tokio::test]

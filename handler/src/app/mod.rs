@@ -1,6 +1,6 @@
 //! The state all invocations share, and the only list of routes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -34,6 +34,8 @@ pub struct App {
     pub(crate) submitted: Submitted,
     pub(crate) unchanged: Unchanged,
     pub(crate) newest: Arc<Newest>,
+    /// A message without its time was met, and it was said.
+    pub(crate) no_time: Once,
 }
 
 impl App {
@@ -63,7 +65,15 @@ impl App {
             Delivery::Package => TheThingsStack::Package(Box::new(Package::new(http, base_url, api_key))),
         };
         let unchanged = Unchanged::new(settings.twins.unchanged_interval);
-        Self { settings, iot_hub, tts, submitted: Submitted::new(), unchanged, newest: Arc::default() }
+        Self {
+            settings,
+            iot_hub,
+            tts,
+            submitted: Submitted::new(),
+            unchanged,
+            newest: Arc::default(),
+            no_time: Once::new(),
+        }
     }
 }
 
@@ -102,7 +112,7 @@ pub fn router(app: App) -> Router {
 /// The same routes while settings are wrong. The process must stay up: the host gives up on a handler that ends three
 /// times, and then nobody could ask `health` why.
 pub fn misconfigured_router(problems: Problems) -> Router {
-    let names = problems.iter().map(|problem| problem.name).collect::<Vec<_>>().join(", ");
+    let names = problems.iter().map(|problem| &*problem.name).collect::<Vec<_>>().join(", ");
     let error = Arc::new(Error::Misconfigured(format!("{names}; function health says how")));
     let (for_uplink, for_events) = (Arc::clone(&error), Arc::clone(&error));
     let routes = Router::new()

@@ -182,6 +182,17 @@ async fn retry_of_all_can_be_bounded_to_a_device_and_skips_what_is_not_ours() {
 }
 
 #[tokio::test]
+async fn retry_of_all_ends_although_what_is_tried_again_fails_and_comes_back() {
+    let stand_in = StandIn::start().await;
+    (0..40).for_each(|_| stand_in.holds("dead-letter", &text("sensor-1")));
+    stand_in.brings_back("parked", "dead-letter");
+    let limit = std::time::Duration::from_secs(20);
+    let (code, found) = tokio::time::timeout(limit, said(&stand_in, "retry --all --yes")).await.unwrap();
+    assert!(code == 0 && found.ends_with("\n40 put from queue dead-letter into queue parked, 0 skipped, 0 failed.\n"));
+    assert_eq!((stand_in.contents("dead-letter").len(), stand_in.hidden("dead-letter")), (40, 0));
+}
+
+#[tokio::test]
 async fn an_item_that_cannot_be_put_stays() {
     let stand_in = StandIn::start().await;
     stand_in.holds("dead-letter", &text("sensor-1"));

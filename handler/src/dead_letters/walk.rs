@@ -9,10 +9,13 @@ use crate::storage_queue::{PAGE, QueueError, QueueMessage, StorageQueue};
 const HIDDEN_FOR: Duration = Duration::from_secs(120);
 
 /// One walk. Peeking shows the first page only, so a longer queue is received page by page: what was received is hidden,
-/// and the next page comes forward. [`Walk::give_back`] ends it.
+/// and the next page comes forward. It takes no more than there were when it began: what is tried again may fail and come
+/// back while it is under way. [`Walk::give_back`] ends it.
 pub(super) struct Walk {
     queue: StorageQueue,
     next: Step,
+    /// Messages still to come, once they are counted.
+    left: Option<usize>,
     seen: HashSet<String>,
     held: HashMap<String, String>,
 }
@@ -26,7 +29,7 @@ enum Step {
 impl Walk {
     /// A walk to look only: a queue of less than a page is not touched at all.
     pub(super) fn looking(queue: StorageQueue) -> Self {
-        Self { queue, next: Step::Peek, seen: HashSet::new(), held: HashMap::new() }
+        Self { queue, next: Step::Peek, left: None, seen: HashSet::new(), held: HashMap::new() }
     }
 
     /// A walk that gets a pop receipt for every message.
@@ -47,6 +50,13 @@ impl Walk {
         if matches!(self.next, Step::End) {
             return Ok(None);
         }
+        let left = match self.left {
+            Some(left) => left,
+            None => usize::try_from(self.queue.approximate_count().await?).unwrap_or(usize::MAX),
+        };
+        if left == 0 {
+            return Ok(None);
+        }
         let mut page = self.queue.receive(HIDDEN_FOR).await?;
         for message in &page {
             if let Some(receipt) = &message.pop_receipt {
@@ -55,6 +65,8 @@ impl Walk {
         }
         // A walk slower than HIDDEN_FOR meets its first messages again: then it has been everywhere.
         page.retain(|message| self.seen.insert(message.id.clone()));
+        page.truncate(left);
+        self.left = Some(left - page.len());
         Ok(Some(page).filter(|page| !page.is_empty()))
     }
 

@@ -118,11 +118,11 @@ impl RegistryGate {
     }
 
     fn check(&self) -> Result<(), Error> {
-        match &self.lock().closed {
-            Some(closed) if closed.at.elapsed() < CLOSED_FOR => {
-                Err(unavailable(closed.reason.clone(), CLOSED_FOR - closed.at.elapsed()))
-            }
-            _ => Ok(()),
+        let state = self.lock();
+        let Some(closed) = &state.closed else { return Ok(()) };
+        match time_left(closed.at, Instant::now()) {
+            Some(left) => Err(unavailable(closed.reason.clone(), left)),
+            None => Ok(()),
         }
     }
 
@@ -138,11 +138,11 @@ pub(super) struct TwinGate(Mutex<Option<(Instant, String)>>);
 impl TwinGate {
     /// The reason of the last refusal, while it is fresh.
     pub(super) fn check(&self) -> Result<(), Error> {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((at, reason)) if at.elapsed() < CLOSED_FOR => {
-                Err(unavailable(reason.clone(), CLOSED_FOR - at.elapsed()))
-            }
-            _ => Ok(()),
+        let closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((at, reason)) = &*closed else { return Ok(()) };
+        match time_left(*at, Instant::now()) {
+            Some(left) => Err(unavailable(reason.clone(), left)),
+            None => Ok(()),
         }
     }
 
@@ -151,6 +151,11 @@ impl TwinGate {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), reason.clone()));
         unavailable(reason, CLOSED_FOR)
     }
+}
+
+/// How long what was closed then stays closed. The clock goes on between two looks at it, so one has to do.
+fn time_left(closed_at: Instant, now: Instant) -> Option<Duration> {
+    CLOSED_FOR.checked_sub(now - closed_at).filter(|left| !left.is_zero())
 }
 
 fn unavailable(what: String, wait: Duration) -> Error {
@@ -178,6 +183,15 @@ mod tests {
         assert!(gate.enter(Instant::now()).await.is_err());
         tokio::time::advance(CLOSED_FOR).await;
         assert!(gate.enter(Instant::now()).await.is_ok());
+    }
+
+    #[test]
+    fn no_time_is_left_at_the_end_and_behind_it() {
+        let closed_at = Instant::now();
+        let left = |after: Duration| time_left(closed_at, closed_at + after);
+        assert_eq!(left(Duration::ZERO), Some(CLOSED_FOR));
+        assert_eq!(left(CLOSED_FOR - Duration::from_nanos(1)), Some(Duration::from_nanos(1)));
+        assert_eq!([CLOSED_FOR, CLOSED_FOR + Duration::from_nanos(1)].map(left), [None, None]);
     }
 
     #[tokio::test(start_paused = true)]

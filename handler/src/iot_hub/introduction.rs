@@ -150,7 +150,7 @@ fn refused_though_enabled(device_id: &DeviceId, refusal: &Refusal) -> Error {
 }
 
 fn hiccup(what: &str, refusal: &Refusal) -> Error {
-    unavailable(format!("{what} ({})", refusal.describe()), Retry::Soon)
+    unavailable(format!("{what} ({})", refusal.describe()), Retry::Settling)
 }
 
 fn unavailable(what: String, retry: Retry) -> Error {

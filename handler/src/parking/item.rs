@@ -188,7 +188,7 @@ fn text(at: OffsetDateTime) -> String {
 
 fn not_before(error: &Error, now: OffsetDateTime) -> Option<String> {
     match error.retry()? {
-        Retry::Soon | Retry::Redelivery => None,
+        Retry::Soon | Retry::Settling | Retry::Redelivery => None,
         Retry::After(wait) => Some(text(now + wait)),
         Retry::NextDay => Some(text(now.date().next_day()?.with_time(Time::MIDNIGHT).assume_utc())),
     }

@@ -81,6 +81,6 @@ impl<'a> Lookup<'a> {
 
     /// Notes a problem.
     pub fn complain(&mut self, name: &'static str, what: String) {
-        self.problems.push(Problem { name, what });
+        self.problems.push(Problem { name: name.into(), what });
     }
 }

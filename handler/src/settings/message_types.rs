@@ -28,10 +28,12 @@ impl MessageTypes {
                 "found all beside {} others, which contradicts; expected either all or a list",
                 names.len() - 1
             )),
-            names => match names.iter().find(|name| !MESSAGE_TYPES.contains(name)) {
-                Some(unknown) => Err(format!(
-                    "found {}, expected all, or some of {} joined by commas",
-                    shown(unknown),
+            names => match names.iter().position(|name| !MESSAGE_TYPES.contains(name)) {
+                Some(position) => Err(format!(
+                    "found {} as type {} of {}, expected all, or some of {} joined by commas",
+                    shown(names[position]),
+                    position + 1,
+                    names.len(),
                     MESSAGE_TYPES.join(", ")
                 )),
                 None => Ok(Self::Only(names.iter().map(|&name| name.to_owned()).collect())),

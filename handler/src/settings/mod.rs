@@ -9,7 +9,9 @@ mod message_types;
 mod parsers;
 mod storage;
 mod twins;
+mod unknown;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -126,7 +128,7 @@ pub enum OnDeviceDeletion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The setting's name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What was found and what is expected.
     pub what: String,
 }
@@ -137,7 +139,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All problems of one environment, in the order of [`NAMES`].
+/// All problems of one environment, in the order of [`NAMES`], and behind them names that are no settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
@@ -168,8 +170,14 @@ impl Settings {
     /// All [`Problems`] at once.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_env() -> Result<Self, Problems> {
+        let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
+        let unknown = unknown::unknown(set.map(|(name, _)| name.to_string_lossy().into_owned()));
         // What is no Unicode becomes a value that is wrong, not one that is absent.
-        Self::from_lookup(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
+        let settings = Self::from_lookup(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()));
+        if unknown.is_empty() {
+            return settings;
+        }
+        Err(Problems([settings.err().unwrap_or_default().0, unknown].concat()))
     }
 
     /// Reads settings from anything that has values by name.

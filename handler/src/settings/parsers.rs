@@ -6,15 +6,22 @@ use tracing::level_filters::LevelFilter;
 use url::Url;
 
 use super::{Delivery, OnDeviceDeletion};
-use crate::error::shortened;
 use crate::http::is_https_or_loopback;
 use crate::secret::Secret;
 use crate::tts::id::is_id;
 
-/// A wrong value as it may be shown. Keys are pasted into wrong settings too.
+/// No key or secret that the settings take is shorter, in bytes.
+const SHORTEST_SECRET: usize = 16;
+
+/// A wrong value as it may be shown. Keys and secrets are pasted into wrong settings too, so only what is shorter than
+/// any of them is shown.
 pub(crate) fn shown(text: &str) -> String {
     let is_key = text.contains("NNSXS.") || text.contains("SharedAccess") || text.contains("AccountKey");
-    if is_key { "something that looks like a key".to_owned() } else { format!("{:?}", shortened(text, 40)) }
+    match text.len() {
+        _ if is_key => "something that looks like a key".to_owned(),
+        0..SHORTEST_SECRET => format!("{text:?}"),
+        _ => format!("{} characters (not shown, they may be a key)", text.chars().count()),
+    }
 }
 
 pub(super) fn port(text: &str) -> Result<u16, String> {
@@ -105,8 +112,8 @@ pub(super) fn tts_base_url(text: &str) -> Result<Url, String> {
         .map_err(|reason| format!("found {}, which is not a URL ({reason}); {expected}", shown(text)))?;
     if !is_https_or_loopback(&url) {
         return Err(format!(
-            "found scheme {:?}, but keys travel over TLS only (http:// is for loopback); {expected}",
-            url.scheme()
+            "found scheme {}, but keys travel over TLS only (http:// is for loopback); {expected}",
+            shown(url.scheme())
         ));
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
@@ -154,9 +161,9 @@ pub(super) fn on_device_deletion(text: &str) -> Result<OnDeviceDeletion, String>
 
 pub(super) fn webhook_secrets(text: &str) -> Result<Vec<Secret>, String> {
     let secrets: Vec<_> = text.split(',').map(str::trim).collect();
-    if let Some(position) = secrets.iter().position(|secret| secret.len() < 16) {
+    if let Some(position) = secrets.iter().position(|secret| secret.len() < SHORTEST_SECRET) {
         return Err(format!(
-            "secret {} of {} is too short, expected at least 16 characters each, joined by commas",
+            "secret {} of {} is too short, expected at least {SHORTEST_SECRET} characters each, joined by commas",
             position + 1,
             secrets.len()
         ));

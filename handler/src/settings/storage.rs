@@ -1,6 +1,6 @@
 //! Settings of the operator's commands: which storage account, which queues.
 
-use super::{Lookup, Problem, Problems};
+use super::{Lookup, Problem, Problems, shown};
 use crate::storage_queue::{Account, is_queue_name};
 
 /// Every setting of the commands. All but the queues' names belong to the Functions host, which uses the same account.
@@ -52,7 +52,7 @@ impl StorageSettings {
         }
         if parked.is_some() && parked == dead_letter {
             let what = "it is the name of PARKED_QUEUE_NAME too, expected two queues".to_owned();
-            problems.push(Problem { name: "DEAD_LETTER_QUEUE_NAME", what });
+            problems.push(Problem { name: "DEAD_LETTER_QUEUE_NAME".into(), what });
         }
         let settings =
             (|| Some(Self { account: account?, parked_queue_name: parked?, dead_letter_queue_name: dead_letter? }))();
@@ -63,13 +63,13 @@ impl StorageSettings {
 fn no_account() -> Problem {
     let what = "it is not set, expected the function app's storage account: its connection string here, or its name in \
         AzureWebJobsStorage__accountName (with `az login`)";
-    Problem { name: "AzureWebJobsStorage", what: what.to_owned() }
+    Problem { name: "AzureWebJobsStorage".into(), what: what.to_owned() }
 }
 
 fn queue_name(text: &str) -> Result<String, String> {
     is_queue_name(text)
         .then(|| text.to_owned())
-        .ok_or(format!("found {text:?}, expected 3 to 63 lower-case letters, digits and single inner dashes"))
+        .ok_or(format!("found {}, expected 3 to 63 lower-case letters, digits and single inner dashes", shown(text)))
 }
 
 #[cfg(test)]
@@ -118,8 +118,17 @@ mod tests {
             assert_eq!(text.lines().count(), 1, "{text}");
         }
         let problems = read(&[("PARKED_QUEUE_NAME", "Parked"), ("DEAD_LETTER_QUEUE_NAME", "-")]).unwrap_err();
-        let names: Vec<_> = problems.iter().map(|problem| problem.name).collect();
+        let names: Vec<_> = problems.iter().map(|problem| &*problem.name).collect();
         assert_eq!(names, ["AzureWebJobsStorage", "PARKED_QUEUE_NAME", "DEAD_LETTER_QUEUE_NAME"]);
+    }
+
+    #[test]
+    fn a_key_is_not_shown_whichever_setting_it_is_pasted_into() {
+        let key = "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE=";
+        for name in STORAGE_NAMES {
+            let text = read(&[(name, key)]).unwrap_err().to_string();
+            assert!(text.contains(name) && !text.contains("Zm9v"), "{text}");
+        }
     }
 
     #[test]

@@ -19,6 +19,20 @@ fn smallest() -> BTreeMap<&'static str, String> {
     ])
 }
 
+fn keyless() -> BTreeMap<&'static str, String> {
+    let mut values = smallest();
+    values.remove("IOT_HUB_CONNECTION_STRING");
+    let keyless = [
+        ("IOT_HUB_HOST_NAME", "hub.azure-devices.net"),
+        ("IOT_HUB_DEVICE_POLICY_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
+        ("AZURE_CLIENT_ID", "00000000-0000-0000-0000-000000000000"),
+        ("IDENTITY_ENDPOINT", "http://127.0.0.1:41000/msi/token"),
+        ("IDENTITY_HEADER", "hunter2"),
+    ];
+    values.extend(keyless.map(|(name, value)| (name, value.to_owned())));
+    values
+}
+
 fn read(values: &BTreeMap<&'static str, String>) -> Result<Settings, Problems> {
     Settings::from_lookup(|name| values.get(name).cloned())
 }
@@ -45,7 +59,7 @@ fn the_smallest_environment_is_enough_and_the_rest_has_defaults() {
 fn all_problems_are_reported_at_once_in_the_order_of_the_documentation() {
     let problems =
         read(&BTreeMap::from([("IOT_HUB_HTTPS_PORT", "0".to_owned()), ("LOG_LEVEL", "loud".to_owned())])).unwrap_err();
-    let names: Vec<_> = problems.iter().map(|problem| problem.name).collect();
+    let names: Vec<_> = problems.iter().map(|problem| &*problem.name).collect();
     assert_eq!(
         names,
         [
@@ -110,6 +124,37 @@ fn a_wrong_value_is_a_problem_that_says_what_is_expected() {
         assert!(!text.contains("hunter2"), "{text}");
         assert_eq!(problems.iter().count(), 1, "{text}");
     }
+}
+
+#[test]
+fn no_key_or_secret_is_shown_whichever_setting_it_is_pasted_into() {
+    let pasted = [
+        "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE=",
+        "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4",
+        "Zm9vYmFyYmF6cXV4:Zm9v",
+        "Zm9vYmFyYmF6cXV4,Zm9vYmFyYmF6cXV5",
+        "Zm9v bmFyYmF6 cXV4 Zm9v",
+        "Zm9v/YmFy{device_id}",
+    ];
+    for (name, secret) in NAMES.iter().flat_map(|name| pasted.map(|secret| (*name, secret))) {
+        for mut values in [smallest(), keyless()] {
+            values.insert(name, secret.to_owned());
+            if let Err(problems) = read(&values) {
+                let text = problems.to_string();
+                assert!(!text.to_lowercase().contains("zm9v"), "{name}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_policys_name_and_key_that_changed_places_are_named_and_not_shown() {
+    let mut values = keyless();
+    let key = values.insert("IOT_HUB_DEVICE_POLICY_KEY", "device-connect".to_owned()).unwrap();
+    values.insert("IOT_HUB_DEVICE_POLICY_NAME", key);
+    let text = read(&values).unwrap_err().to_string();
+    assert!(text.contains("IOT_HUB_DEVICE_POLICY_NAME: found 44 characters (not shown"), "{text}");
+    assert!(text.contains("IOT_HUB_DEVICE_POLICY_KEY: ") && !text.contains("MDEyM"), "{text}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ struct Stored {
 struct Queues {
     queues: BTreeMap<String, Vec<Stored>>,
     failing: Option<(Method, &'static str)>,
+    coming_back: Option<(&'static str, &'static str)>,
     requests: Vec<(Method, Uri, HeaderMap)>,
     made: u32,
 }
@@ -85,6 +86,11 @@ impl StandIn {
         self.queues.lock().unwrap().failing = Some((method, path_part));
     }
 
+    /// What is put into one queue appears in the other as well from now on, as if it had been tried again and failed.
+    pub(crate) fn brings_back(&self, from: &'static str, to: &'static str) {
+        self.queues.lock().unwrap().coming_back = Some((from, to));
+    }
+
     /// The contents of a queue's messages, in order.
     pub(crate) fn contents(&self, queue: &str) -> Vec<String> {
         let queues = self.queues.lock().unwrap();
@@ -119,6 +125,9 @@ impl Queues {
             ("POST", [queue, _]) => {
                 let text = body.split("MessageText>").nth(1).unwrap().trim_end_matches("</");
                 self.put(queue, text.to_owned());
+                if let Some((_, to)) = self.coming_back.filter(|(from, _)| from == queue) {
+                    self.put(to, text.to_owned());
+                }
                 StatusCode::CREATED.into_response()
             }
             (_, [queue, _, id]) => match self.received(queue, id, query) {

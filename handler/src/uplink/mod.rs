@@ -22,7 +22,7 @@ use self::parking::{kept, kept_reported};
 pub(crate) use self::twin::redeliver_reported;
 pub(crate) use self::unchanged::Unchanged;
 
-use self::reported::{Reported, Rules, reported_from};
+use self::reported::{NoTime, Reported, Rules, reported_from};
 use crate::app::{App, now};
 use crate::error::Error;
 use crate::invocation::{self, QueueOutputs};
@@ -38,9 +38,9 @@ enum Outcome {
     Delivered {
         message_id: Option<String>,
     },
-    /// Its type is neither among `WEBHOOK_MESSAGE_TYPES` nor among `WEBHOOK_TWIN_TYPES`.
-    Filtered {
-        message_type: String,
+    /// Nothing of it is for IoT Hub.
+    Ignored {
+        reason: String,
     },
     /// Not delivered now, at least in part, but safe in a queue once the invocation has succeeded.
     Kept {
@@ -56,12 +56,11 @@ pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: Bytes) -
         Ok(Outcome::Delivered { message_id }) => {
             (200, json!({"status": "delivered", "message_id": message_id}), QueueOutputs::default())
         }
-        Ok(Outcome::Filtered { message_type }) => {
-            let reason = format!("{message_type} is not among WEBHOOK_MESSAGE_TYPES");
+        Ok(Outcome::Ignored { reason }) => {
             (200, json!({"status": "ignored", "reason": reason}), QueueOutputs::default())
         }
         Ok(Outcome::Kept { error, queues }) => {
-            let status = if queues.parked.is_empty() { "dead-lettered" } else { "parked" };
+            let status = if error.is_transient() { "parked" } else { "dead-lettered" };
             (202, json!({"status": status, "error": error.kind(), "reason": error.to_string()}), queues)
         }
         Err(error) => return answer_failed(&error),
@@ -80,9 +79,13 @@ async fn deliver(app: &App, trace: Option<String>, envelope: Bytes, deadline: In
     // While the hub is waited for, of all that was read there is only what goes to it.
     drop(envelope);
     let Mapped { device_id, message_type, message, reported } = mapped;
-    if message.is_none() && reported.is_none() {
-        return Ok(Outcome::Filtered { message_type });
-    }
+    let reported = match (&message, reported) {
+        (None, Err(reason)) => return Ok(Outcome::Ignored { reason: reason.to_string() }),
+        (None, Ok(None)) => {
+            return Ok(Outcome::Ignored { reason: format!("{message_type} is not among WEBHOOK_MESSAGE_TYPES") });
+        }
+        (_, reported) => reported.unwrap_or_default(),
+    };
     if let Some((fate, desired_version)) = reported.as_deref().and_then(Reported::fate) {
         tracing::info!(device_id = device_id.as_str(), fate, desired_version, "news of a downlink");
     }
@@ -164,7 +167,7 @@ struct Mapped {
     device_id: DeviceId,
     message_type: String,
     message: Option<DeviceToCloudMessage>,
-    reported: Option<Arc<Reported>>,
+    reported: Result<Option<Arc<Reported>>, NoTime>,
 }
 
 /// Reads, checks and maps a message; logs why it cannot.
@@ -186,7 +189,11 @@ fn mapped(app: &App, envelope: &Bytes) -> Result<Mapped, Error> {
         replaces_decoded_payload: settings.twins.replaces_decoded_payload,
     };
     let is_for_the_twin = settings.webhook_twin_types.includes(&message_type);
-    let reported = if is_for_the_twin { reported_from(&message, rules).map(Arc::new) } else { None };
+    let reported = if is_for_the_twin { reported_from(&message, rules) } else { Ok(None) };
+    if let Err(reason) = reported {
+        app.no_time.call_once(|| tracing::warn!(device_id = device_id.as_str(), "{reason}; this is said once"));
+    }
+    let reported = reported.map(|reported| reported.map(Arc::new));
     let message = if settings.webhook_message_types.includes(&message_type) {
         let message = message_from(&message, sender, device_id.clone(), &[]);
         Some(message.map_err(|error| logged(Some(device_id.as_str()), error))?)

@@ -11,13 +11,10 @@ use super::{Newest, device_id, original};
 use crate::app::{App, now};
 use crate::error::{Error, OPERATOR, Peer, Retry};
 use crate::iot_hub::{DeviceId, Report, Update};
-use crate::parking::Item;
+use crate::parking::{Item, TRIED_FOR};
 
 /// How old a message may be that is left out if it is no news; an older one may be news by what is there now.
 const FRESH: Duration = Duration::from_secs(30);
-
-/// How long a device may take to be created by a message that is parked as well.
-const CREATION: time::Duration = time::Duration::hours(1);
 
 /// An update on its way into its device's twin.
 #[derive(Debug)]
@@ -66,9 +63,10 @@ pub(super) async fn report(
     deadline: Instant,
 ) -> Result<Report, Error> {
     let depends = is_late || reported.depends_on_the_present(now(), FRESH);
-    if !depends && app.unchanged.is_no_news(device_id, reported) {
+    if app.unchanged.is_overtaken(device_id, reported) || !depends && app.unchanged.leaves_out(device_id, reported) {
         return Ok(Report::NothingToWrite);
     }
+    let begun = app.unchanged.begin(device_id);
     let written = match write(app, device_id, reported, is_late, deadline).await {
         Err(Error::Refused { .. }) if reported.may_replace_the_decoded_payload() => {
             write(app, device_id, &Arc::new(reported.replacing_the_decoded_payload()), true, deadline).await
@@ -76,7 +74,7 @@ pub(super) async fn report(
         result => result,
     };
     if matches!(written, Ok(Report::Written)) {
-        app.unchanged.note(device_id, reported);
+        app.unchanged.note(device_id, reported, begun);
     }
     written
 }
@@ -136,13 +134,13 @@ pub(crate) async fn redeliver_reported(app: &App, item: &Item, deadline: Instant
         }
         Report::NotAuthorized => match app.iot_hub.twin(&device_id, deadline).await? {
             Some(twin) if twin["status"] == "enabled" => Err(not_let_in()),
-            // Its first message may be parked too, and create it.
-            None if item.age(now()) < CREATION => {
+            // Its first message may be parked too, and create it as long as that is tried.
+            None if item.age(now()) < TRIED_FOR => {
                 let what = format!("device {device_id} does not exist yet");
                 Err(Error::NotYet { peer: Peer::IotHub, what })
             }
             twin => {
-                let reason = if twin.is_some() { "is disabled" } else { "does not exist any more" };
+                let reason = if twin.is_some() { "is disabled" } else { "does not exist" };
                 Err(Error::Refused { peer: Peer::IotHub, what: format!("device {device_id} {reason}") })
             }
         },

@@ -1,28 +1,27 @@
 //! Connections on demand: one for each device that is being written to, closed when it is idle or when there are too many.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use lru::LruCache;
 use tokio::sync::MutexGuard;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connection::unavailable;
 use super::rate::{Rate, Rates};
-use super::slot::{Open, Slot};
+use super::slot::{Open, Slot, Slots};
 use super::update::Update;
 use super::{Endpoint, Policy};
 use crate::error::{Error, Peer, Retry};
 use crate::iot_hub::{DeviceId, with_jitter};
-
-/// Devices that may be connected at once. The one used longest ago makes way.
-const MAX_DEVICES: usize = 500;
 
 /// Longest goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Part of the time left that one attempt may take.
 const ATTEMPT: f64 = 0.6;
+
+/// Shortest time left in which a new connection and a request on it have a chance.
+const SHORTEST: Duration = Duration::from_millis(250);
 
 /// Pause before a connection that was closed on us is made again; it doubles with each try, and half of it is random.
 /// Another instance may be using the device's only connection.
@@ -39,7 +38,7 @@ pub(in crate::iot_hub) struct Pool {
     pub(super) connections: Rate,
     pub(super) updates: Rate,
     idle: Duration,
-    devices: Mutex<LruCache<DeviceId, Arc<Slot>>>,
+    slots: Slots,
 }
 
 /// Why a twin was not written.
@@ -70,7 +69,7 @@ impl Pool {
             connections: Rate::new("new connections", rates.connections_per_second),
             updates: Rate::new("twin updates", rates.twin_updates_per_second),
             idle,
-            devices: Mutex::new(LruCache::unbounded()),
+            slots: Slots::default(),
         }
     }
 
@@ -94,7 +93,7 @@ impl Pool {
                 result => return result,
             };
             let wait = with_jitter(pause);
-            if Instant::now() + wait * 2 > deadline {
+            if Instant::now() + wait + SHORTEST > deadline {
                 return Err(error.into());
             }
             // Nobody else waits for this pause.
@@ -113,9 +112,13 @@ impl Pool {
         deadline: Instant,
     ) -> Result<bool, NotWritten> {
         let in_turn = timeout_at(deadline, slot.turn.lock()).await;
-        let mut open = in_turn.map_err(|_| busy())?;
+        let mut open = in_turn.map_err(|_| not_asked("its device's only connection was in use all the time"))?;
         // A connection gone silent leaves time for another.
-        let give_up = Instant::now() + deadline.saturating_duration_since(Instant::now()).mul_f64(ATTEMPT);
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left < SHORTEST {
+            return Err(not_asked("too little time was left when it was its turn on its device's connection").into());
+        }
+        let give_up = Instant::now() + left.mul_f64(ATTEMPT);
         // Before the connection is touched: what is refused here leaves it as it is.
         self.updates.turn(give_up).await?;
         // Until it has succeeded, nobody knows what the connection is in the middle of: it is given back only then.
@@ -144,19 +147,10 @@ impl Pool {
     }
 
     fn slot(self: &Arc<Self>, device_id: &DeviceId) -> Arc<Slot> {
-        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = devices.get(device_id) {
-            return Arc::clone(slot);
+        let (slot, evicted) = self.slots.of(device_id);
+        for (device_id, slot) in evicted {
+            tokio::spawn(Arc::clone(self).close_when_idle(slot, device_id, Duration::ZERO));
         }
-        if devices.len() >= MAX_DEVICES {
-            let is_unused = |(_, slot): &(&DeviceId, &Arc<Slot>)| slot.turn.try_lock().is_ok();
-            let used_longest_ago = devices.iter().rev().find(is_unused).map(|(device_id, _)| device_id.clone());
-            if let Some((device_id, slot)) = used_longest_ago.and_then(|device_id| devices.pop_entry(&device_id)) {
-                tokio::spawn(Arc::clone(self).close_when_idle(slot, device_id, Duration::ZERO));
-            }
-        }
-        let slot = Arc::<Slot>::default();
-        devices.put(device_id.clone(), Arc::clone(&slot));
         slot
     }
 
@@ -221,9 +215,8 @@ impl Pool {
     }
 }
 
-fn busy() -> Error {
-    let what = "its device's only connection was in use all the time".to_owned();
-    Error::NotAsked { peer: Peer::IotHub, what, wait: Duration::from_secs(1) }
+fn not_asked(what: &str) -> Error {
+    Error::NotAsked { peer: Peer::IotHub, what: what.to_owned(), wait: Duration::from_secs(1) }
 }
 
 fn timed_out(what: &str) -> Error {

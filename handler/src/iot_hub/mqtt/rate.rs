@@ -32,22 +32,24 @@ impl Rate {
         Self { what, interval, burst: Duration::from_secs(1), next: Mutex::new(None) }
     }
 
-    /// Waits for a turn.
+    /// Waits for a turn, for half of the time until `give_up` at most: the other half is for what it is the turn of. Or
+    /// else, whenever there is a little too much to do, every turn would be spent on what is then given up.
     ///
     /// # Errors
-    /// [`Error::NotAsked`] if that would be after `deadline`; the turn is not used up then.
-    pub(super) async fn turn(&self, deadline: Instant) -> Result<(), Error> {
-        let at = self.reserve(deadline)?;
+    /// [`Error::NotAsked`] if the turn would come later; it is not used up then.
+    pub(super) async fn turn(&self, give_up: Instant) -> Result<(), Error> {
+        let at = self.reserve(give_up)?;
         sleep_until(at).await;
         Ok(())
     }
 
-    fn reserve(&self, deadline: Instant) -> Result<Instant, Error> {
+    fn reserve(&self, give_up: Instant) -> Result<Instant, Error> {
         let now = Instant::now();
+        let latest = now + give_up.saturating_duration_since(now) / 2;
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let used_until = next.map_or(now, |next| next.max(now));
         let at = used_until.checked_sub(self.burst - self.interval).map_or(now, |at| at.max(now));
-        if at > deadline {
+        if at > latest {
             let what = format!("{} are used up for {} ms", self.what, (at - now).as_millis());
             return Err(Error::NotAsked { peer: Peer::IotHub, what, wait: at - now });
         }
@@ -81,10 +83,18 @@ mod tests {
         let rate = Rate::new("turns", 1);
         rate.turn(Instant::now()).await.unwrap();
         for _ in 0..5 {
-            let error = rate.turn(Instant::now() + Duration::from_millis(500)).await.unwrap_err();
+            let error = rate.turn(Instant::now() + Duration::from_millis(1_900)).await.unwrap_err();
             assert_eq!(error.retry(), Some(crate::error::Retry::After(Duration::from_secs(1))), "{error}");
         }
         tokio::time::advance(Duration::from_secs(1)).await;
         rate.turn(Instant::now()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_leaves_as_much_time_as_was_waited_for_it() {
+        let rate = Rate::new("turns", 10);
+        let (now, give_up) = (Instant::now(), Instant::now() + Duration::from_secs(2));
+        let waits: Vec<_> = (0..100).filter_map(|_| rate.reserve(give_up).ok()).map(|at| at - now).collect();
+        assert_eq!((waits.len(), waits.last()), (20, Some(&Duration::from_secs(1))));
     }
 }

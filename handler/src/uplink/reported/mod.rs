@@ -31,6 +31,9 @@ use crate::tts::Message;
 /// Times by which one update is newer than another, wherever one of them is.
 pub(super) const TIMES: [&str; 5] = ["/lastSeenAt", "/joinedAt", "/locationAt", "/serviceDataAt", "/downlink/at"];
 
+/// Members that a message says all of: what it leaves out is zero or another's, and leaves the twin.
+const WHOLE: [&str; 3] = ["/location", "/serviceData", "/downlink/error"];
+
 /// Longest list of changes: `lorawan` holds 4 KB, the radio state included.
 const LIST_BYTES: usize = 2_000;
 
@@ -53,9 +56,22 @@ pub(crate) struct Reported {
     pub(crate) replaces_decoded_payload: bool,
 }
 
-/// The update a message asks for; `None` if its type says nothing about a twin, or its time is not known.
-pub(crate) fn reported_from(message: &Message<'_>, rules: Rules) -> Option<Reported> {
-    let at = message.received_at.as_deref().and_then(creation_time_from)?;
+/// A message that should update the twin, and may not: nobody could tell whether it is the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("found no readable received_at, so the twin is not updated; add `received_at` to the webhook's field mask")]
+pub(crate) struct NoTime;
+
+/// The update a message asks for; `None` if it says nothing about a twin.
+///
+/// # Errors
+/// [`NoTime`] if it does, and its time is not known.
+pub(crate) fn reported_from(message: &Message<'_>, rules: Rules) -> Result<Option<Reported>, NoTime> {
+    let at = message.received_at.as_deref().and_then(creation_time_from);
+    let reported = reported_at(at.as_deref().unwrap_or_default(), message, rules);
+    if reported.is_some() && at.is_none() { Err(NoTime) } else { Ok(reported) }
+}
+
+fn reported_at(at: &str, message: &Message<'_>, rules: Rules) -> Option<Reported> {
     let payload = message.payload()?;
     let mut properties = Map::new();
     let mut changes = Vec::new();
@@ -83,7 +99,7 @@ pub(crate) fn reported_from(message: &Message<'_>, rules: Rules) -> Option<Repor
             add("serviceData", &serde_json::from_str(payload.get()).ok()?);
             add("serviceDataAt", &at.into());
         }
-        _ => add("downlink", &fate_from(message, payload, &at)?),
+        _ => add("downlink", &fate_from(message, payload, at)?),
     }
     // Every uplink takes the list of an earlier message away.
     if message.message_type == "uplink_message" || !changes.is_empty() {
@@ -126,7 +142,8 @@ impl Reported {
     /// have overtaken it, or what is written depends on them.
     pub(crate) fn depends_on_the_present(&self, now: OffsetDateTime, fresh: Duration) -> bool {
         let is_fresh = self.time().is_some_and(|(_, at)| now - at < fresh);
-        self.replaces_decoded_payload || self.patch.get("downlink").is_some() || !is_fresh
+        let is_whole = || ["location", "serviceData", "downlink"].iter().any(|name| self.patch.get(name).is_some());
+        self.replaces_decoded_payload || !is_fresh || is_whole()
     }
 
     /// Everything but the time, which every update moves on.
@@ -169,8 +186,11 @@ impl Reported {
             return None;
         }
         let mut patch = self.patch.clone();
-        if self.replaces_decoded_payload {
-            take_away(&mut patch["decodedPayload"], &present["decodedPayload"]);
+        let replaced = self.replaces_decoded_payload.then_some("/decodedPayload");
+        for path in WHOLE.into_iter().chain(replaced) {
+            if let (Some(new), Some(present)) = (patch.pointer_mut(path), present.pointer(path)) {
+                take_away(new, present);
+            }
         }
         Some(patch)
     }

@@ -12,7 +12,7 @@ const FRESH: Duration = Duration::from_secs(30);
 const NOW: OffsetDateTime = time::macros::datetime!(2026-11-20 10:00:10 UTC);
 
 fn reported(json: &str) -> Option<Reported> {
-    reported_from(&Message::parse(json).unwrap(), RULES)
+    reported_from(&Message::parse(json).unwrap(), RULES).unwrap()
 }
 
 macro_rules! fixtures_report {
@@ -69,6 +69,37 @@ fn only_downlinks_of_ours_are_reported() {
         "error": {"name": "pkg/networkserver:application_downlink_too_long", "message": "too long", "attributes": {"max": 242}},
     }});
     assert_eq!(reported(&failed.to_string()).unwrap().patch, expected);
+}
+
+#[test]
+fn what_would_update_the_twin_and_has_no_readable_time_is_told_from_what_would_not() {
+    for (received_at, message_type, expected) in [
+        (json!(null), "uplink_message", Err(NoTime)),
+        (json!("lately"), "join_accept", Err(NoTime)),
+        (json!(null), "downlink_sent", Err(NoTime)),
+        (json!(null), "uplink_normalized", Ok(None)),
+        (json!(null), "downlink_queue_invalidated", Ok(None)),
+    ] {
+        let ids = ["azure:desired:7"];
+        let message =
+            json!({"received_at": received_at, "correlation_ids": ids, (message_type): {"f_port": 1}}).to_string();
+        assert_eq!(reported_from(&Message::parse(&message).unwrap(), RULES), expected, "{message}");
+    }
+}
+
+#[test]
+fn a_reception_of_which_nothing_is_known_leaves_the_other_radio_state() {
+    let radio = |receptions: Value| {
+        let uplink = json!({"f_port": 1, "rx_metadata": receptions, "last_battery_percentage": {"value": "NaN"}});
+        let message = json!({"received_at": "2026-11-20T10:00:00Z", "uplink_message": uplink}).to_string();
+        reported(&message).unwrap().patch["lorawan"].clone()
+    };
+    let heard =
+        radio(json!([{"rssi": -100, "snr": "NaN"}, {"rssi": "-97.5", "snr": -3}, {"rssi": "-Infinity", "snr": null}]));
+    assert_eq!((&heard["rssi"], &heard["snr"], &heard["gateways"]), (&json!(-97.5), &json!(-3.0), &json!(3)));
+    let unknown = radio(json!([{"rssi": "NaN", "snr": "NaN"}]));
+    assert_eq!((unknown.get("rssi"), unknown.get("snr"), &unknown["gateways"]), (None, None, &json!(1)));
+    assert_eq!(unknown.get("batteryPercentage"), None);
 }
 
 #[test]
@@ -142,6 +173,39 @@ fn a_replaced_payload_takes_away_what_it_does_not_have() {
         json!({"reported": {"decodedPayload": {"led": {"on": false, "dim": 3}, "old": {"x": 1}, "t": {"y": 2}}}});
     let expected = json!({"led": {"on": true, "dim": null}, "t": 1, "old": null});
     assert_eq!(replacing.beside(&present).unwrap()["decodedPayload"], expected);
+}
+
+#[test]
+fn a_location_service_data_and_a_failure_take_the_place_of_the_former_ones() {
+    let own = |message_type: &str, payload: Value| {
+        let ids = ["azure:desired:7"];
+        let at = "2026-11-20T10:00:00Z";
+        reported(&json!({"received_at": at, "correlation_ids": ids, (message_type): payload}).to_string()).unwrap()
+    };
+    let failure = json!({"error": {"namespace": "ns", "name": "n", "attributes": {"max": 242}}});
+    for (own, path, present, expected) in [
+        (
+            own("location_solved", json!({"location": {"latitude": 52.1, "source": "SOURCE_WIFI"}})),
+            "/location",
+            json!({"location": {"latitude": 1.5, "altitude": 12, "accuracy": 10}}),
+            json!({"latitude": 52.1, "source": "SOURCE_WIFI", "altitude": null, "accuracy": null}),
+        ),
+        (
+            own("service_data", json!({"service": "b", "data": {"x": 1}})),
+            "/serviceData",
+            json!({"serviceData": {"service": "a", "data": {"y": {"z": 1}}}}),
+            json!({"service": "b", "data": {"x": 1, "y": null}}),
+        ),
+        (
+            own("downlink_failed", failure),
+            "/downlink/error/attributes",
+            json!({"downlink": {"error": {"attributes": {"f_port": 3}}}}),
+            json!({"max": 242, "f_port": null}),
+        ),
+    ] {
+        assert!(own.depends_on_the_present(NOW, FRESH), "{path}");
+        assert_eq!(own.beside(&json!({"reported": present})).unwrap().pointer(path), Some(&expected));
+    }
 }
 
 #[test]
