@@ -12,6 +12,7 @@ infra=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$infra/deploy/say.sh"
 source "$infra/deploy/prerequisites.sh"
 source "$infra/deploy/azure.sh"
+source "$infra/deploy/last_deployment.sh"
 source "$infra/deploy/existing_hub.sh"
 source "$infra/deploy/the_things_stack.sh"
 source "$infra/deploy/uninstall.sh"
@@ -19,13 +20,14 @@ source "$infra/deploy/uninstall.sh"
 usage() {
   cat <<'TEXT'
 usage: infra/deploy.sh --resource-group NAME --location REGION --tts-address URL --tts-application ID [option …]
-       infra/deploy.sh uninstall --resource-group NAME [--existing-iot-hub NAME] [--yes]
+       infra/deploy.sh uninstall --resource-group NAME [option …]
 
   --profile free|s1            size and price, see infra/README.md; s1 unless given
   --what-if                    show what would change in Azure, change nothing
   --subscription ID            the subscription, if it is not the one `az account show` names
   --name-suffix TEXT           end of all names; derived from the resource group unless given
   --existing-iot-hub NAME      use this hub; its own routes, endpoints and policies are left alone
+  --forget NAME                go on without this parameter of the last deployment; repeatable
   --parameter NAME=VALUE       any other parameter of infra/main.bicep; repeatable; never a secret
   --tts-identity-address URL   the Identity Server's address, if it lives on another cluster (in Cloud always eu1)
   --zip FILE                   publish this zip, e.g. a release's; built from this clone unless given
@@ -45,7 +47,7 @@ TEXT
 command=deploy profile=s1 resource_group='' location='' subscription='' name_suffix='' existing_iot_hub=''
 tts_address='' tts_identity_address='' tts_application='' webhook_id=azure-iot-hub simulate='' zip=''
 what_if='' no_webhook='' yes=''
-parameters=()
+parameters=() forgotten=()
 
 read_arguments() {
   [[ ${1:-} == uninstall ]] && command=uninstall && shift
@@ -54,7 +56,7 @@ read_arguments() {
       -h | --help) usage && exit 0 ;;
       --what-if | --no-webhook | --yes) set_option "$1" yes && shift && continue ;;
       --profile | --resource-group | --location | --subscription | --name-suffix | --existing-iot-hub) ;;
-      --tts-address | --tts-identity-address | --tts-application | --webhook-id | --simulate | --zip | --parameter) ;;
+      --tts-address | --tts-identity-address | --tts-application | --webhook-id | --simulate | --zip | --parameter | --forget) ;;
       *) fail_usage "found argument \`$1\`, which is not known" ;;
     esac
     [[ -n ${2:-} && ${2:-} != --* ]] || fail_usage "found $1 without a value"
@@ -69,6 +71,8 @@ set_option() {
     [[ ${2,,} != stackapikey=* && ${2,,} != webhooksecret=* ]] ||
       fail "found a secret in --parameter ${2%%=*}, where every process sees it" 'export STACK_API_KEY or WEBHOOK_SECRET instead'
     parameters+=("$2")
+  elif [[ $1 == --forget ]]; then
+    forgotten+=("$2")
   else
     local name=${1#--}
     printf -v "${name//-/_}" '%s' "$2"

@@ -11,10 +11,12 @@ twin_route=bridge-twin-changes
 twin_condition='IS_OBJECT($body.properties.desired) OR IS_OBJECT($body.tags.lorawan)'
 
 find_existing_hub() {
-  local found
+  local found next=()
+  [[ $command != uninstall ]] || next=("if it is deleted: uninstall … --forget existingIotHubName")
   read_azure found iot hub show --name "$existing_iot_hub" --output tsv --query \
     '[resourcegroup || resourceGroup, id, sku.name, properties.disableLocalAuth, properties.disableDeviceSAS, properties.publicNetworkAccess]' || fail \
-    "found no IoT Hub $existing_iot_hub in subscription $subscription: $(complaint_line)" 'az iot hub list --output table'
+    "found no IoT Hub $existing_iot_hub in subscription $subscription: $(complaint_line)" 'az iot hub list --output table' \
+    "${next[@]}"
   mapfile -t hub <<<"$found"
   hub_group=${hub[0]} hub_id=${hub[1]}
   say "IoT Hub $existing_iot_hub in group $hub_group"
