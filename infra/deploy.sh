@@ -91,6 +91,7 @@ deploy() {
   check_the_things_stack
   [[ -z $existing_iot_hub ]] || check_existing_hub
   check_group
+  check_last_deployment
   if [[ -n $what_if ]]; then
     show_what_if
     return

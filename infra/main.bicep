@@ -164,6 +164,10 @@ param dailyLogCapGb int = 1
 @description('Tags of every resource.')
 param tags object = {}
 
+@description('Names of what deploy.sh was given beside the profile: its next run must be given them too.')
+@maxLength(2000)
+param givenParameters string = ''
+
 var ownsIotHub = empty(existingIotHubName)
 var iotHubName = ownsIotHub ? 'iothub-${nameSuffix}' : existingIotHubName
 var iotHubResourceGroup = ownsIotHub ? resourceGroup().name : existingIotHubResourceGroup
@@ -421,3 +425,6 @@ output workspaceId string = monitoring.outputs.workspaceId
 
 @description('Uplinks the hub carries a day: its daily messages by those of one uplink, which are its own and its twin update\'s.')
 output uplinksPerDay int = iotHubAccess.outputs.uplinksPerDay
+
+@description('Names of what deploy.sh was given beside the profile.')
+output givenParameters string = givenParameters

@@ -5,8 +5,10 @@ deployment=the-things-stack
 
 # What main.bicep is given. Secrets are not among it: the .bicepparam files read them from the environment.
 template_arguments() {
+  local given
+  name_given_parameters
   arguments=(--resource-group "$resource_group" --name "$deployment" --template-file "$infra/main.bicep"
-    --parameters "$infra/$profile.bicepparam" --parameters "location=$location")
+    --parameters "$infra/$profile.bicepparam" --parameters "location=$location" "givenParameters=$given")
   [[ -z $name_suffix ]] || arguments+=("nameSuffix=$name_suffix")
   [[ -z $existing_iot_hub ]] || arguments+=("existingIotHubName=$existing_iot_hub" "existingIotHubResourceGroup=$hub_group")
   [[ $tts_identity_address == "$tts_address" || ${parameters[*]} == *handlerSettings=* ]] ||

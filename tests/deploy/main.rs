@@ -9,6 +9,7 @@ mod arguments;
 mod docs;
 mod existing_hub;
 mod first_and_again;
+mod last_deployment;
 mod prerequisites;
 mod the_things_stack;
 mod uninstall;
