@@ -70,6 +70,8 @@ set_option() {
     [[ $2 == [A-Za-z]*=* ]] || fail_usage 'found a --parameter that does not have the form NAME=VALUE'
     [[ ${2,,} != stackapikey=* && ${2,,} != webhooksecret=* ]] ||
       fail "found a secret in --parameter ${2%%=*}, where every process sees it" 'export STACK_API_KEY or WEBHOOK_SECRET instead'
+    [[ ${2,,} != devicepolicyname=* ]] || fail 'found --parameter devicePolicyName, which the script sets itself' \
+      'leave it out: the policy is device-connect, and bridge-device-connect on a hub that is there already'
     parameters+=("$2")
   elif [[ $1 == --forget ]]; then
     forgotten+=("$2")

@@ -10,7 +10,8 @@ template_arguments() {
   arguments=(--resource-group "$resource_group" --name "$deployment" --template-file "$infra/main.bicep"
     --parameters "$infra/$profile.bicepparam" --parameters "location=$location" "givenParameters=$given")
   [[ -z $name_suffix ]] || arguments+=("nameSuffix=$name_suffix")
-  [[ -z $existing_iot_hub ]] || arguments+=("existingIotHubName=$existing_iot_hub" "existingIotHubResourceGroup=$hub_group")
+  [[ -z $existing_iot_hub ]] || arguments+=("existingIotHubName=$existing_iot_hub" "existingIotHubResourceGroup=$hub_group"
+    "devicePolicyName=$hub_policy")
   [[ $tts_identity_address == "$tts_address" || ${parameters[*]} == *handlerSettings=* ]] ||
     arguments+=("handlerSettings={\"TTS_IDENTITY_SERVER_URL\":\"$tts_identity_address\"}")
   arguments+=("${parameters[@]}")

@@ -2,7 +2,7 @@
 # A hub that is there already: what we need is added to it, everything else is left alone. The commands are the az CLI's
 # own, deprecated in favour of an extension that would have to be installed first.
 
-hub_policy=device-connect
+hub_policy=bridge-device-connect
 hub_endpoint=bridge-events
 lifecycle_route=bridge-lifecycle
 twin_route=bridge-twin-changes
@@ -30,6 +30,11 @@ check_existing_hub() {
   [[ ${hub[3],,} != true ]] || refuse_hub disableLocalAuth true 'which refuses the key the handler sends by' false
   [[ ${hub[4],,} != true ]] || refuse_hub disableDeviceSAS true 'which refuses the keys of devices' false
   [[ ${hub[5],,} != disabled ]] || refuse_hub publicNetworkAccess Disabled 'which nobody reaches from outside its network' Enabled
+  # Its key goes to the handler: one of this name that may do more is somebody else's.
+  read_hub policy_rights policy list --query "[?keyName=='$hub_policy'].rights"
+  [[ -z $policy_rights || $policy_rights == DeviceConnect ]] || fail \
+    "found policy $hub_policy of IoT Hub $existing_iot_hub with the rights $policy_rights, expected DeviceConnect alone" \
+    'delete or rename it, then run this again'
 }
 
 # refuse_hub PROPERTY FOUND REASON EXPECTED
@@ -41,9 +46,7 @@ refuse_hub() {
 # Its key goes into the vault with the template, so it must be there first.
 add_policy_to_hub() {
   step "Policy of IoT Hub $existing_iot_hub"
-  local names
-  read_hub names policy list --query '[].keyName'
-  if has_line "$names" "$hub_policy"; then
+  if [[ -n $policy_rights ]]; then
     say "$hub_policy is there already"
     return
   fi

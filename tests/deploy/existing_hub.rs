@@ -17,7 +17,7 @@ fn hub(azure: &Azure, group: &str, sku: &str) {
     for change in ["policy create", "identity assign", "routing-endpoint create", "route create", "route update"] {
         azure.answers(&format!("iot hub {change}"), "");
     }
-    azure.answers("iot hub policy list", "iothubowner\nservice\n");
+    azure.answers("iot hub policy list", "");
     azure.answers("iot hub routing-endpoint list", "");
     azure.answers("iot hub route list", "their-route\n");
 }
@@ -37,7 +37,7 @@ async fn what_is_missing_is_added_and_a_second_run_adds_nothing() {
     insta::assert_snapshot!("existing_hub_calls", first.calls);
 
     azure.answers("group exists", "true\n");
-    azure.answers("iot hub policy list", "iothubowner\nservice\ndevice-connect\n");
+    azure.answers("iot hub policy list", "DeviceConnect\n");
     azure.answers("iot hub routing-endpoint list", "sb://EVHUBNS-x1.servicebus.windows.net:5671/\tevents\n");
     azure.answers("iot hub route list", "their-route\nbridge-lifecycle\nbridge-twin-changes\n");
     let second = run(&azure, given(&system)).await;
@@ -87,6 +87,16 @@ async fn a_hub_the_handler_cannot_reach_or_sign_for_is_refused_before_anything_i
         assert!(!refused.calls.contains(" create"), "{}", refused.calls);
     }
     insta::assert_snapshot!("unreachable_hub", run(&azure, given(&system)).await.transcript);
+}
+
+#[tokio::test]
+async fn a_policy_of_our_name_that_may_do_more_is_refused_before_anything_is_changed() {
+    let (azure, system) = (Azure::new(), system().await);
+    hub(&azure, "plant", "S1");
+    azure.answers("iot hub policy list", "RegistryWrite, ServiceConnect, DeviceConnect\n");
+    let refused = run(&azure, given(&system)).await;
+    insta::assert_snapshot!("policy_with_more_rights", refused.transcript);
+    assert!(!refused.calls.contains(" create"), "{}", refused.calls);
 }
 
 #[test]

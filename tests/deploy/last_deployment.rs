@@ -13,7 +13,7 @@ fn deployed(hub: &str, given: &str) -> Azure {
     azure.answers("deployment group show --name", &format!("{hub}\n{given}\n"));
     azure.answers("iot hub show", "plant\n/subscriptions/s/hub\nS1\nNone\nNone\nEnabled\n");
     azure.fails("deployment group create", "ERROR: far enough\n", None);
-    azure.fails("iot hub policy list", "ERROR: far enough\n", None);
+    azure.answers("iot hub policy list", "DeviceConnect\n");
     azure
 }
 
