@@ -34,7 +34,7 @@ check_existing_hub() {
   read_hub policy_rights policy list --query "[?keyName=='$hub_policy'].rights"
   [[ -z $policy_rights || $policy_rights == DeviceConnect ]] || fail \
     "found policy $hub_policy of IoT Hub $existing_iot_hub with the rights $policy_rights, expected DeviceConnect alone" \
-    'delete or rename it, then run this again'
+    'delete it if nobody uses it, then run this again; or choose another hub'
 }
 
 # refuse_hub PROPERTY FOUND REASON EXPECTED
@@ -72,12 +72,26 @@ add_endpoint() {
     say "endpoint $hub_endpoint added"
     return
   fi
-  [[ $endpoint_host == "${event_hubs_host,,}" && $endpoint_hub == "$event_hub" ]] || fail \
-    "found an endpoint $hub_endpoint that points to $endpoint_host, hub $endpoint_hub, expected $event_hubs_host, hub $event_hub" \
-    'if another bridge uses it: give this one another hub, or uninstall the other' \
-    "if nobody uses it: delete routes $lifecycle_route and $twin_route, then it; infra/MIGRATE.md, step 7, has the commands" \
-    'then run this again'
+  [[ $endpoint_host == "${event_hubs_host,,}" && $endpoint_hub == "$event_hub" ]] || fail_endpoint_elsewhere
   say "endpoint $hub_endpoint is there already"
+}
+
+# What leads to it is called otherwise on a hub that another bridge made.
+fail_endpoint_elsewhere() {
+  local routes one hub="--hub-name $existing_iot_hub --resource-group $hub_group$in_subscription" next=()
+  read_routes_to_endpoint
+  for one in "${routes[@]}"; do next+=("if nobody uses it: az iot hub route delete $hub --route-name $one"); done
+  fail "found an endpoint $hub_endpoint that points to $endpoint_host, hub $endpoint_hub, expected $event_hubs_host, hub $event_hub" \
+    'if another bridge uses it: give this one another hub, or uninstall the other' "${next[@]}" \
+    "if nobody uses it: az iot hub routing-endpoint delete $hub --endpoint-name $hub_endpoint" 'then run this again'
+}
+
+# Sets $routes: an endpoint that a route leads to cannot be deleted.
+read_routes_to_endpoint() {
+  local names
+  read_hub names route list --query "[?contains(endpointNames, '$hub_endpoint')].name"
+  routes=()
+  [[ -z $names ]] || mapfile -t routes <<<"$names"
 }
 
 # Sets $endpoint_host and $endpoint_hub, empty if there is no endpoint of our name.

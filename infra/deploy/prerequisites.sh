@@ -105,6 +105,8 @@ check_account() {
       'az account list --output table shows those there are' 'az login --tenant TENANT, if it belongs to another tenant'
   fi
   mapfile -t account <<<"$found"
+  # For the commands that the script prints.
+  [[ -z $subscription ]] || in_subscription=" --subscription ${account[0]}"
   subscription=${account[0]}
   say "subscription ${account[1]} ($subscription), as ${account[2]}"
   local registered missing=() provider

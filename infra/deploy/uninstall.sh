@@ -74,13 +74,10 @@ is_of_another_bridge() {
   [[ -n $endpoint_host ]] && ! has_line "${namespaces,,}" "${endpoint_host%%.*}"
 }
 
-# Routes first: an endpoint in use cannot be deleted.
 take_routes_from_hub() {
-  local names route
-  read_hub names route list --query '[].name'
-  for route in "$lifecycle_route" "$twin_route"; do
-    has_line "$names" "$route" && change_hub route delete --route-name "$route"
-  done
+  local names routes route
+  read_routes_to_endpoint
+  for route in "${routes[@]}"; do change_hub route delete --route-name "$route"; done
   [[ -z $endpoint_host ]] || change_hub routing-endpoint delete --endpoint-name "$hub_endpoint"
   read_hub names policy list --query '[].keyName'
   has_line "$names" "$hub_policy" && change_hub policy delete --name "$hub_policy"

@@ -64,12 +64,25 @@ async fn an_endpoint_of_our_name_that_points_elsewhere_is_refused() {
     deployed(&azure, &system.host);
     hub(&azure, "plant", "S1");
     azure.answers("iot hub routing-endpoint list", "sb://evhubns-other.servicebus.windows.net/\tevents\n");
+    azure.answers("iot hub route list", "");
     let refused = run(&azure, given(&system)).await;
     insta::assert_snapshot!("endpoint_elsewhere", refused.transcript);
-    assert!(!refused.calls.contains("iot hub route "), "{}", refused.calls);
+    assert!(!refused.calls.contains("iot hub route create"), "{}", refused.calls);
     azure.answers("iot hub routing-endpoint list", "sb://evhubns-x1.servicebus.windows.net\tother\n");
     let refused = run(&azure, given(&system)).await;
     assert!(refused.code == 1 && refused.transcript.contains("hub other, expected"), "{}", refused.transcript);
+}
+
+#[tokio::test]
+async fn on_a_hub_that_another_bridge_made_the_routes_to_its_endpoint_are_named_as_they_are() {
+    let (azure, system) = (Azure::new(), system().await);
+    deployed(&azure, &system.host);
+    hub(&azure, "lost-region", "S1");
+    azure.answers("iot hub routing-endpoint list", "sb://evhubns-lost.servicebus.windows.net\tevents\n");
+    azure.answers("iot hub route list", "lifecycle\ntwin-changes\n");
+    let refused = run(&azure, given(&system).with(&["--subscription", "Sensors"])).await;
+    insta::assert_snapshot!("endpoint_of_a_lost_region", refused.transcript);
+    assert!(refused.calls.contains("--query '[?contains(endpointNames, 'bridge-events')].name'"), "{}", refused.calls);
 }
 
 #[tokio::test]

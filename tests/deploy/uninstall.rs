@@ -57,7 +57,7 @@ async fn an_existing_hub_loses_only_what_was_added_and_is_never_deleted() {
     azure.answers("iot hub show", &hub("plant"));
     azure.answers("iot hub policy list", "iothubowner\ndevice-connect\nbridge-device-connect\n");
     azure.answers("iot hub routing-endpoint list", "sb://evhubns-x1.servicebus.windows.net/\tevents\n");
-    azure.answers("iot hub route list", "their-route\nbridge-lifecycle\nbridge-twin-changes\n");
+    azure.answers("iot hub route list", "bridge-lifecycle\nbridge-twin-changes\n");
     let attached = "/subscriptions/s/resourcegroups/theirs\n/subscriptions/s/resourcegroups/bridge/id-hub-x1\n";
     azure.answers("iot hub show --name my-hub --resource-group", attached);
     azure.answers("identity list", IDENTITIES);
