@@ -14,6 +14,7 @@ source "$infra/deploy/prerequisites.sh"
 source "$infra/deploy/azure.sh"
 source "$infra/deploy/last_deployment.sh"
 source "$infra/deploy/existing_hub.sh"
+source "$infra/deploy/function_key.sh"
 source "$infra/deploy/the_things_stack.sh"
 source "$infra/deploy/uninstall.sh"
 
@@ -33,6 +34,7 @@ usage: infra/deploy.sh --resource-group NAME --location REGION --tts-address URL
   --zip FILE                   publish this zip, e.g. a release's; built from this clone unless given
   --webhook-id ID              what the webhook is called; azure-iot-hub unless given
   --no-webhook                 only say what to enter in the Console
+  --renew-function-key         make a new key, give it to the webhook, then delete the old one
   --simulate DEVICE            let The Things Stack simulate an uplink of this device and follow it into IoT Hub
   --yes                        uninstall without asking
 
@@ -46,7 +48,7 @@ TEXT
 
 command=deploy profile=s1 resource_group='' location='' subscription='' in_subscription='' name_suffix='' existing_iot_hub=''
 tts_address='' tts_identity_address='' tts_application='' webhook_id=azure-iot-hub simulate='' zip=''
-what_if='' no_webhook='' yes=''
+what_if='' no_webhook='' renew_function_key='' old_key_name='' yes=''
 parameters=() forgotten=()
 
 read_arguments() {
@@ -54,7 +56,7 @@ read_arguments() {
   while (($#)); do
     case $1 in
       -h | --help) usage && exit 0 ;;
-      --what-if | --no-webhook | --yes) set_option "$1" yes && shift && continue ;;
+      --what-if | --no-webhook | --renew-function-key | --yes) set_option "$1" yes && shift && continue ;;
       --profile | --resource-group | --location | --subscription | --name-suffix | --existing-iot-hub) ;;
       --tts-address | --tts-identity-address | --tts-application | --webhook-id | --simulate | --zip | --parameter | --forget) ;;
       *) fail_usage "found argument \`$1\`, which is not known" ;;
@@ -94,6 +96,8 @@ deploy() {
   [[ -z $existing_iot_hub ]] || check_existing_hub
   check_group
   check_last_deployment
+  check_webhook_owner
+  check_webhook_secret
   if [[ -n $what_if ]]; then
     show_what_if
     return
@@ -106,6 +110,7 @@ deploy() {
   publish_zip
   create_function_key
   set_webhook
+  delete_old_function_key
   verify_chain
   step 'Done'
   say "IoT Hub $iot_hub_name carries $uplinks_per_day uplinks a day; webhooks go to $webhook_base_url"

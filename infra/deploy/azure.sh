@@ -118,32 +118,3 @@ publish_zip() {
     "the zip cannot be published: $(complaint_line)" 'run this again: it goes on where it was'
   say 'published'
 }
-
-# A key that opens function uplink and nothing else.
-create_function_key() {
-  step 'Function key'
-  retry 'function uplink is not there' find_function_key || fail \
-    "found no function uplink in $function_app_name after publishing: $(complaint_line)" \
-    "az functionapp function list --resource-group $resource_group --name $function_app_name" 'run this again'
-  if [[ -n $function_key ]]; then
-    say 'is there already'
-    return
-  fi
-  azure functionapp function keys set --resource-group "$resource_group" --name "$function_app_name" \
-    --function-name uplink --key-name the-things-stack --output none &&
-    find_function_key && [[ -n $function_key ]] || fail "the key cannot be created: $(complaint_line)" 'run this again'
-  say 'created'
-}
-
-# Every function has its key `default`: a listing with neither says nothing, and to set ours then would renew it.
-find_function_key() {
-  local found keys=()
-  read_azure found functionapp function keys list --resource-group "$resource_group" --name "$function_app_name" \
-    --function-name uplink --query '["the-things-stack", default]' --output tsv || return
-  mapfile -t keys <<<"$found"
-  function_key=${keys[0]:-}
-  [[ $function_key != None ]] || function_key=''
-  [[ -z $function_key && (-z ${keys[1]:-} || ${keys[1]} == None) ]] || return 0
-  complaint='az lists its keys as empty'
-  return 1
-}

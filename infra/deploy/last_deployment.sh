@@ -1,12 +1,13 @@
 # shellcheck shell=bash
 # What the group's last deployment was given: whatever is not given again would go back to its default, silently.
 
-# Sets $last_hub and $last_hub_group, the hub the bridge uses, and $last_given; all empty without a deployment.
+# Sets $last_hub and $last_hub_group, the hub the bridge uses, $last_webhook, where it listens, and $last_given; all empty
+# without a deployment.
 read_last_deployment() {
   local found last=() at
-  last_hub='' last_hub_group='' last_given=''
+  last_hub='' last_hub_group='' last_webhook='' last_given=''
   if ! read_azure found deployment group show --name "$deployment" --resource-group "$resource_group" --output tsv --query \
-    'properties.[outputs.iotHubName.value, outputs.iotHubResourceGroup.value, parameters.existingIotHubName.value, parameters.existingIotHubResourceGroup.value, parameters.givenParameters.value]'; then
+    'properties.[outputs.iotHubName.value, outputs.iotHubResourceGroup.value, parameters.existingIotHubName.value, parameters.existingIotHubResourceGroup.value, parameters.givenParameters.value, outputs.webhookBaseUrl.value]'; then
     [[ $complaint == *DeploymentNotFound* || $complaint == *'could not be found'* ]] ||
       fail "the last deployment of group $resource_group cannot be read: $(complaint_line)" 'ask for the role Reader or more on the group'
     return 0
@@ -14,7 +15,7 @@ read_last_deployment() {
   mapfile -t last <<<"$found"
   for at in "${!last[@]}"; do [[ ${last[at]} != None ]] || last[at]=''; done
   # One that failed has no outputs.
-  last_hub=${last[0]:-} last_hub_group=${last[1]:-} last_given=${last[4]:-}
+  last_hub=${last[0]:-} last_hub_group=${last[1]:-} last_given=${last[4]:-} last_webhook=${last[5]:-}
   [[ -n $last_hub || -z ${last[2]:-} ]] || last_hub=${last[2]} last_hub_group=${last[3]:-$resource_group}
 }
 

@@ -11,6 +11,7 @@ mod existing_hub;
 mod first_and_again;
 mod last_deployment;
 mod prerequisites;
+mod rotation;
 mod the_things_stack;
 mod uninstall;
 mod webhook_template;

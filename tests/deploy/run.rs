@@ -165,8 +165,8 @@ pub(crate) fn deployed(azure: &Azure, host: &FunctionsHost) {
     );
     azure.answers("deployment group show --resource-group", &outputs);
     azure.answers("functionapp keys list", &format!("{}\n", host.function_key()));
-    azure.answers("functionapp function keys list", &format!("{}\ndefault-key\n", host.function_key()));
-    azure.answers_once("functionapp function keys list", "None\ndefault-key\n");
+    azure.answers("functionapp function keys list", &format!("{}\nNone\ndefault-key\n", host.function_key()));
+    azure.answers_once("functionapp function keys list", "None\nNone\ndefault-key\n");
 }
 
 /// The one message that arrives in IoT Hub.
