@@ -11,6 +11,7 @@ fi
 infra=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$infra/deploy/say.sh"
 source "$infra/deploy/prerequisites.sh"
+source "$infra/deploy/own_hub.sh"
 source "$infra/deploy/azure.sh"
 source "$infra/deploy/last_deployment.sh"
 source "$infra/deploy/existing_hub.sh"
@@ -72,6 +73,8 @@ set_option() {
     [[ $2 == [A-Za-z]*=* ]] || fail_usage 'found a --parameter that does not have the form NAME=VALUE'
     [[ ${2,,} != stackapikey=* && ${2,,} != webhooksecret=* ]] ||
       fail "found a secret in --parameter ${2%%=*}, where every process sees it" 'export STACK_API_KEY or WEBHOOK_SECRET instead'
+    [[ ${2,,} != *connectionstring* ]] || fail "found a connection string in --parameter ${2%%=*}, where every process sees it" \
+      'leave it out: the hub reaches further endpoints by its identity'
     [[ ${2,,} != devicepolicyname=* ]] || fail 'found --parameter devicePolicyName, which the script sets itself' \
       'leave it out: the policy is device-connect, and bridge-device-connect on a hub that is there already'
     parameters+=("$2")

@@ -131,22 +131,8 @@ check_region() {
   say "region $location has Flex Consumption with custom handlers"
 }
 
-# A free hub stays free and a paid one paid: Azure changes no hub from one to the other.
 check_group() {
-  local skus=() found query="[?starts_with(name, 'iothub-') && length(name) == \`20\`].sku.name"
   read_azure group_exists group exists --name "$resource_group" || fail "az cannot look for the group: $(complaint_line)" 'az login'
-  [[ $group_exists == true && -z $existing_iot_hub && ${parameters[*]} != *iotHubSku=* ]] || return 0
-  # Without a suffix the name ends in 13 characters that the template derives.
-  [[ -z $name_suffix ]] || query="[?name=='iothub-$name_suffix'].sku.name"
-  read_azure found iot hub list --resource-group "$resource_group" --query "$query" --output tsv ||
-    fail "az cannot list the IoT Hubs of group $resource_group: $(complaint_line)" 'ask for the role Reader or more'
-  mapfile -t skus <<<"$found"
-  case $profile/${skus[0]} in
-    */) ;;
-    s1/F1) fail "found a free hub in group $resource_group, expected a paid one for --profile s1: a free hub cannot become one" \
-      'run this again with --profile free, or with another --resource-group' ;;
-    s1/* | free/F1) ;;
-    free/*) fail "found a hub ${skus[0]} in group $resource_group, expected a free one for --profile free: a paid hub cannot become one" \
-      'run this again with --profile s1, or with another --resource-group' ;;
-  esac
+  [[ $group_exists == true && -z $existing_iot_hub ]] || return 0
+  check_own_hub
 }

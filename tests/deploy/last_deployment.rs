@@ -9,7 +9,6 @@ use crate::run::{Given, run, the_things_stack};
 fn deployed(hub: &str, given: &str) -> Azure {
     let azure = Azure::new();
     azure.answers("group exists", "true\n");
-    azure.answers("iot hub list", "S1\n");
     azure.answers("deployment group show --name", &format!("{hub}\n{given}\n"));
     azure.answers("iot hub show", "plant\n/subscriptions/s/hub\nS1\nNone\nNone\nEnabled\n");
     azure.fails("deployment group create", "ERROR: far enough\n", None);

@@ -10,6 +10,7 @@ mod docs;
 mod existing_hub;
 mod first_and_again;
 mod last_deployment;
+mod own_hub;
 mod prerequisites;
 mod rotation;
 mod the_things_stack;

@@ -46,11 +46,12 @@ async fn a_bicep_compiler_that_cannot_read_the_template_is_named() {
 async fn a_free_hub_is_not_made_a_paid_one_nor_the_reverse() {
     let tts = the_things_stack(&["ALL"]).await;
     for (profile, sku, refused) in
-        [("s1", "F1", true), ("free", "S1", true), ("s1", "S2", false), ("free", "F1", false)]
+        [("s1", "F1", true), ("free", "S1", true), ("s1", "S1", false), ("free", "F1", false)]
     {
         let azure = Azure::new();
         azure.answers("group exists", "true\n");
-        azure.answers("iot hub list", &format!("{sku}\n"));
+        azure.answers("iot hub list", &format!("{sku}\t1\tiothub-x1\tlifecycle twin-changes\tbridge-events\n"));
+        azure.answers("iot hub policy list", "device-connect\n");
         azure.fails("deployment group create", "ERROR: far enough\n", None);
         let run = run(&azure, Given::usual(&tts).with(&["--profile", profile])).await;
         assert_eq!(run.calls.contains("deployment group create"), !refused, "{}", run.transcript);
