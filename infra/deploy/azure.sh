@@ -21,7 +21,7 @@ show_what_if() {
   step 'What would change'
   local arguments
   [[ $group_exists == true ]] || fail "found no resource group $resource_group, which what-if needs" \
-    "az group create --name $resource_group --location $location (an empty group costs nothing)"
+    "az group create --name $resource_group --location $location$in_subscription (an empty group costs nothing)"
   template_arguments
   azure deployment group what-if "${arguments[@]}" || fail_deployment
   say 'Nothing was changed.'
@@ -43,7 +43,7 @@ create_group() {
     return
   fi
   azure group create --name "$resource_group" --location "$location" --output none || fail \
-    "the group cannot be created: $(complaint_line)" "ask for the role Contributor in subscription $subscription"
+    "the group cannot be created: $(complaint_line)" "ask for Owner, or Contributor and Role Based Access Control Administrator, on subscription $subscription; or for a group with them"
   say 'created'
 }
 
@@ -85,7 +85,7 @@ fail_deployment() {
     *[Ee]ndpoint* | *[Rr]outing* | *[Rr]oute*) fail_deployment_otherwise ;;
     *AuthorizationFailed* | *'roleAssignments/write'*)
       fail "this login may not do that: $(complaint_line)" \
-        "ask for Owner, or Contributor and Role Based Access Control Administrator, on group $resource_group" ;;
+        "ask for Owner, or Contributor and Role Based Access Control Administrator, on group $resource_group${hub_group:+ and on group $hub_group of the IoT Hub}" ;;
     *AlreadyTaken* | *AlreadyExists* | *'already exists'* | *'already taken'* | *'already in use'* | *'not available'* | *NotAvailable* | *Unavailable*)
       fail "found a name that somebody else has: $(complaint_line)" 'run this again with another --name-suffix' ;;
     *) fail_deployment_otherwise ;;
@@ -93,13 +93,13 @@ fail_deployment() {
 }
 
 fail_deployment_otherwise() {
-  fail "the deployment failed: $(complaint_line)" "az deployment operation group list --resource-group $resource_group --name $deployment --query \"[?properties.provisioningState=='Failed'].properties.statusMessage\"" \
+  fail "the deployment failed: $(complaint_line)" "az deployment operation group list --resource-group $resource_group --name $deployment$in_subscription --query \"[?properties.provisioningState=='Failed'].properties.statusMessage\"" \
     'run this again: it goes on where it was'
 }
 
 # The complaint does not say which vault it is.
 fail_deleted_vault() {
-  local what vaults name region vault next="az keyvault list-deleted --resource-type vault, then az keyvault recover --name NAME --location REGION"
+  local what vaults name region vault next="az keyvault list-deleted --resource-type vault$in_subscription, then az keyvault recover --name NAME --location REGION$in_subscription"
   what=$(complaint_line)
   if read_azure vaults keyvault list-deleted --resource-type vault --output tsv --query \
     "[?starts_with(name, 'kv-')].[name, properties.location, properties.vaultId]"; then

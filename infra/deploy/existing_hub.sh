@@ -15,7 +15,7 @@ find_existing_hub() {
   [[ $command != uninstall ]] || next=("if it is deleted: uninstall … --forget existingIotHubName")
   read_azure found iot hub show --name "$existing_iot_hub" --output tsv --query \
     '[resourcegroup || resourceGroup, id, sku.name, properties.disableLocalAuth, properties.disableDeviceSAS, properties.publicNetworkAccess]' || fail \
-    "found no IoT Hub $existing_iot_hub in subscription $subscription: $(complaint_line)" 'az iot hub list --output table' \
+    "found no IoT Hub $existing_iot_hub in subscription $subscription: $(complaint_line)" "az iot hub list --output table$in_subscription" \
     "${next[@]}"
   mapfile -t hub <<<"$found"
   hub_group=${hub[0]} hub_id=${hub[1]}
@@ -26,7 +26,7 @@ find_existing_hub() {
 check_existing_hub() {
   find_existing_hub
   [[ ${hub[2]} != B* ]] || fail "found an IoT Hub of the basic tier ${hub[2]}, which has no twins" \
-    "az iot hub update --name $existing_iot_hub --sku S1"
+    "az iot hub update --name $existing_iot_hub --resource-group $hub_group$in_subscription --sku S1"
   [[ ${hub[3],,} != true ]] || refuse_hub disableLocalAuth true 'which refuses the key the handler sends by' false
   [[ ${hub[4],,} != true ]] || refuse_hub disableDeviceSAS true 'which refuses the keys of devices' false
   [[ ${hub[5],,} != disabled ]] || refuse_hub publicNetworkAccess Disabled 'which nobody reaches from outside its network' Enabled
@@ -40,7 +40,7 @@ check_existing_hub() {
 # refuse_hub PROPERTY FOUND REASON EXPECTED
 refuse_hub() {
   fail "found IoT Hub $existing_iot_hub with $1 $2, $3; expected $4" \
-    "az iot hub update --name $existing_iot_hub --resource-group $hub_group --set properties.$1=$4" 'or choose another hub'
+    "az iot hub update --name $existing_iot_hub --resource-group $hub_group$in_subscription --set properties.$1=$4" 'or choose another hub'
 }
 
 # Its key goes into the vault with the template, so it must be there first.
@@ -68,7 +68,7 @@ add_endpoint() {
   read_endpoint
   if [[ -z $endpoint_host ]]; then
     retry 'a role is not known everywhere' try_endpoint || fail "the endpoint cannot be added: $(complaint_line)" \
-      'a free hub has one endpoint only: az iot hub routing-endpoint list shows it' 'run this again'
+      "a free hub has one endpoint only: az iot hub routing-endpoint list --hub-name $existing_iot_hub --resource-group $hub_group$in_subscription" 'run this again'
     say "endpoint $hub_endpoint added"
     return
   fi

@@ -8,7 +8,7 @@ create_function_key() {
   step 'Function key'
   retry 'function uplink is not there' find_function_key || fail \
     "found no function uplink in $function_app_name after publishing: $(complaint_line)" \
-    "az functionapp function list --resource-group $resource_group --name $function_app_name" 'run this again'
+    "az functionapp function list --resource-group $resource_group --name $function_app_name$in_subscription" 'run this again'
   if [[ -n $function_key && -z $renew_function_key ]]; then
     say 'is there already'
     return

@@ -116,7 +116,7 @@ check_account() {
     [[ $'\n'${registered,,}$'\n' == *$'\n'"${provider,,}"$'\n'* ]] || missing+=("$provider")
   done
   ((${#missing[@]} == 0)) || fail "found resource providers that are not registered: ${missing[*]}" \
-    "for name in ${missing[*]}; do az provider register --namespace \$name --wait; done"
+    "for name in ${missing[*]}; do az provider register --namespace \$name --wait$in_subscription; done"
 }
 
 check_region() {

@@ -164,7 +164,7 @@ Enter in the Console: Applications → $tts_application → Integrations → Web
   Webhook format      JSON
   Base URL            $webhook_base_url
   Additional headers  x-functions-key = what this prints:
-                        az functionapp function keys list --resource-group $resource_group --name $function_app_name \\
+                        az functionapp function keys list --resource-group $resource_group --name $function_app_name$in_subscription \\
                           --function-name uplink --query '"$function_key_name"' --output tsv
 TEXT
   [[ -z $WEBHOOK_SECRET ]] || say '                      X-Webhook-Secret = the first secret of WEBHOOK_SECRET'

@@ -7,7 +7,7 @@ uninstall() {
   check_account
   local exists names
   read_azure exists group exists --name "$resource_group" || fail "az cannot look for the group: $(complaint_line)" 'az login'
-  [[ $exists == true ]] || fail "found no resource group $resource_group" 'az group list --output table'
+  [[ $exists == true ]] || fail "found no resource group $resource_group" "az group list --output table$in_subscription"
   local hubs=()
   find_used_hubs
   for existing_iot_hub in "${hubs[@]}"; do spare_existing_hub; done
@@ -19,7 +19,7 @@ uninstall() {
     take_from_hub
   done
   azure group delete --name "$resource_group" --yes || fail "the group cannot be deleted: $(complaint_line)" \
-    'a lock may hold it: az lock list; then run this again'
+    "a lock may hold it: az lock list --resource-group $resource_group$in_subscription; then run this again"
   say "Deleted. The vault's name stays taken until its retention is over; another --name-suffix is free at once."
   say 'In the Console of The Things Stack, delete the webhook and the API key.'
 }
