@@ -30,18 +30,39 @@ check_arguments() {
   check_secrets
 }
 
-# handlerSettings that are given take the place of ours.
+# handlerSettings that are given take the place of ours; what the deployment wires takes the place of theirs.
 check_handler_settings() {
-  local one given
-  [[ $tts_identity_address != "$tts_address" ]] || return 0
+  local one given name rest pattern='"([A-Za-z0-9_.]+)"[[:space:]]*:(.*)'
   for one in "${parameters[@]}"; do
-    [[ $one == handlerSettings=* ]] || continue
+    [[ ${one,,} == handlersettings=* ]] || continue
     given=${one#*=}
     [[ $given != @* || ! -r ${given#@} ]] || given=$(<"${given#@}")
-    [[ $given == *'"TTS_IDENTITY_SERVER_URL"'* ]] || fail \
+    [[ $tts_identity_address == "$tts_address" || $given == *'"TTS_IDENTITY_SERVER_URL"'* ]] || fail \
       'found --tts-identity-address together with handlerSettings that lack TTS_IDENTITY_SERVER_URL' \
       "add \"TTS_IDENTITY_SERVER_URL\":\"$tts_identity_address\" to handlerSettings"
+    rest=${given//$'\n'/ }
+    while [[ $rest =~ $pattern ]]; do
+      name=${BASH_REMATCH[1]} rest=${BASH_REMATCH[2]}
+      check_handler_setting "$name"
+    done
   done
+}
+
+check_handler_setting() {
+  local tunable use
+  tunable=$(sed -n '/^var tunableSettings = {/,/^}/s/^  \([A-Z_]*\):.*/\1/p' "$infra/modules/app-settings.bicep")
+  # A function may be switched off.
+  [[ $'\n'$tunable$'\n' != *$'\n'"$1"$'\n'* && $1 != AzureWebJobs.*.Disabled ]] || return 0
+  case $1 in
+    IOT_HUB_DEVICE_ID_TEMPLATE) use='--parameter iotHubDeviceIdTemplate=…' ;;
+    TTS_DELIVERY) use='--parameter ttsDelivery=…' ;;
+    TTS_BASE_URL) use=--tts-address ;;
+    TTS_APPLICATION_ID) use=--tts-application ;;
+    TTS_API_KEY) use='STACK_API_KEY in the environment' ;;
+    WEBHOOK_SECRETS) use='WEBHOOK_SECRET in the environment' ;;
+  esac
+  [[ -z ${use:-} ]] || fail "found $1 in handlerSettings, where it has no effect" "use $use"
+  fail "found $1 in handlerSettings, which is not a setting that may be given there" "expected one of: ${tunable//$'\n'/ }"
 }
 
 # check_address NAME: the variable, brought into the form https://HOST.

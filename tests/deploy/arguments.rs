@@ -3,6 +3,11 @@
 use crate::azure::Azure;
 use crate::run::{Given, run, the_things_stack};
 
+/// With settings of the handler, one to a line as in a file, where this one is the second.
+fn setting(given: Given, name: &str) -> Given {
+    given.with(&["--parameter", &format!("handlerSettings={{\n\"LOG_LEVEL\" : \"debug\",\n\"{name}\":\"x\"\n}}")])
+}
+
 #[tokio::test]
 async fn a_wrong_argument_is_named_before_anything_is_called() {
     let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
@@ -27,6 +32,11 @@ async fn a_wrong_argument_is_named_before_anything_is_called() {
                 .with(&["--parameter", r#"handlerSettings={"LOG_LEVEL":"debug"}"#]),
             r#"add "TTS_IDENTITY_SERVER_URL":"https://eu1.cloud.thethings.network" to handlerSettings"#,
         ),
+        (setting(usual(), "TTS_DELIVERY"), "use --parameter ttsDelivery="),
+        (setting(usual(), "IOT_HUB_DEVICE_ID_TEMPLATE"), "use --parameter iotHubDeviceIdTemplate="),
+        (setting(usual(), "TTS_API_KEY"), "use STACK_API_KEY"),
+        (setting(usual(), "AZURE_CLIENT_ID"), "found AZURE_CLIENT_ID in handlerSettings, which is not a setting"),
+        (setting(usual(), "LOGLEVEL"), "TTS_FURTHER_APPLICATION_IDS TTS_ON_DEVICE_DELETION"),
         (usual().with(&["--zip", "/no/such.zip"]), "found no file /no/such.zip"),
         (usual().set("STACK_API_KEY", "NNSXS.short"), "found in STACK_API_KEY what is no API key"),
         (usual().set("STACK_SETUP_API_KEY", "guess-guess-guess"), "found in STACK_SETUP_API_KEY what is no API key"),
@@ -39,6 +49,19 @@ async fn a_wrong_argument_is_named_before_anything_is_called() {
         assert!(run.transcript.contains("\n next: "), "{}", run.transcript);
     }
     assert_eq!(tts.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn every_setting_that_the_template_lets_tune_is_taken() {
+    let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
+    let template = include_str!("../../infra/modules/app-settings.bicep");
+    let tunable = template.split_once("var tunableSettings = {").unwrap().1.split_once("\n}").unwrap().0;
+    let mut given = Given::usual(&tts);
+    for name in tunable.lines().filter_map(|line| line.trim().split_once(':')).map(|(name, _)| name) {
+        given = setting(given, name);
+    }
+    let run = run(&azure, setting(given, "AzureWebJobs.hub_events.Disabled")).await;
+    assert!(run.calls.contains("az account show"), "{}", run.transcript);
 }
 
 #[tokio::test]
