@@ -218,7 +218,7 @@ follow_uplink() {
   retry 'IoT Hub has no message of it' has_arrived "$1" "$2" "$before" || fail \
     "the uplink did not reach IoT Hub; the handler says ${answer:0:600}" \
     "in the Console: the application's live data shows as.webhook.fail with the reason; README.md says what it means"
-  say 'It arrived in IoT Hub. It carries the property simulated.'
+  say 'IoT Hub has taken a message since. It is this one, with the property simulated, unless other devices send right now.'
 }
 
 has_arrived() {
