@@ -75,6 +75,10 @@ set_option() {
       fail "found a secret in --parameter ${2%%=*}, where every process sees it" 'export STACK_API_KEY or WEBHOOK_SECRET instead'
     [[ ${2,,} != *connectionstring* ]] || fail "found a connection string in --parameter ${2%%=*}, where every process sees it" \
       'leave it out: the hub reaches further endpoints by its identity'
+    case ${2,,} in
+      location=* | namesuffix=* | existingiothub*=* | stack*=* | givenparameters=*)
+        fail_usage "found --parameter ${2%%=*}, which the script sets itself or has an option for" ;;
+    esac
     [[ ${2,,} != devicepolicyname=* ]] || fail 'found --parameter devicePolicyName, which the script sets itself' \
       'leave it out: the policy is device-connect, and bridge-device-connect on a hub that is there already'
     parameters+=("$2")
@@ -99,6 +103,7 @@ deploy() {
   [[ -z $existing_iot_hub ]] || check_existing_hub
   check_group
   check_last_deployment
+  [[ -z $existing_iot_hub || $group_exists == true ]] || check_endpoint_name
   check_webhook_owner
   check_webhook_secret
   if [[ -n $what_if ]]; then

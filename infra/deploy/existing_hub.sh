@@ -72,16 +72,22 @@ add_endpoint() {
     say "endpoint $hub_endpoint added"
     return
   fi
-  [[ $endpoint_host == "${event_hubs_host,,}" && $endpoint_hub == "$event_hub" ]] || fail_endpoint_elsewhere
+  [[ $endpoint_host == "${event_hubs_host,,}" && $endpoint_hub == "$event_hub" ]] || fail_endpoint_elsewhere "$event_hubs_host, hub $event_hub"
   say "endpoint $hub_endpoint is there already"
 }
 
-# What leads to it is called otherwise on a hub that another bridge made.
+# Before anything is created: a new bridge finds no endpoint of its own.
+check_endpoint_name() {
+  read_endpoint
+  [[ -z $endpoint_host ]] || fail_endpoint_elsewhere 'none, for the bridge is new'
+}
+
+# fail_endpoint_elsewhere EXPECTED: what leads to it is called otherwise on a hub that another bridge made.
 fail_endpoint_elsewhere() {
   local routes one hub="--hub-name $existing_iot_hub --resource-group $hub_group$in_subscription" next=()
   read_routes_to_endpoint
   for one in "${routes[@]}"; do next+=("if nobody uses it: az iot hub route delete $hub --route-name $one"); done
-  fail "found an endpoint $hub_endpoint that points to $endpoint_host, hub $endpoint_hub, expected $event_hubs_host, hub $event_hub" \
+  fail "found an endpoint $hub_endpoint that points to $endpoint_host, hub $endpoint_hub, expected $1" \
     'if another bridge uses it: give this one another hub, or uninstall the other' "${next[@]}" \
     "if nobody uses it: az iot hub routing-endpoint delete $hub --endpoint-name $hub_endpoint" 'then run this again'
 }

@@ -113,7 +113,13 @@ refuse_webhook() {
 
 # Before the setting changes: until the webhook has another secret, minutes later, it is refused what it sends.
 check_webhook_secret() {
-  [[ -n ${webhook_before:-} && -n $WEBHOOK_SECRET ]] || return 0
+  [[ -n ${webhook_before:-} ]] || return 0
+  if [[ -z $WEBHOOK_SECRET ]]; then
+    [[ -z $webhook_secret_before ]] || is_forgotten webhookSecret || fail \
+      "found webhook $webhook_id with the header X-Webhook-Secret, and no WEBHOOK_SECRET: from now on the function key alone would guard it" \
+      'export WEBHOOK_SECRET with the value that the Console shows' 'or, if that is meant: --forget webhookSecret'
+    return 0
+  fi
   [[ ",$(escaped "$WEBHOOK_SECRET")," != *",$webhook_secret_before,"* ]] || return 0
   [[ -n $webhook_secret_before ]] || fail \
     "found webhook $webhook_id without the header X-Webhook-Secret: what it sends would be refused until it has it" \

@@ -149,12 +149,13 @@ var coldPathEndpoints = [
 ]
 
 // Lists are deployed as a whole: what an operator needs beside the bridge's own comes by parameters, or it would be lost.
-var furtherByKind = union({
+var noEndpoints = {
   eventHubs: []
   serviceBusQueues: []
   serviceBusTopics: []
   storageContainers: []
-}, furtherEndpoints)
+}
+var furtherByKind = union(noEndpoints, furtherEndpoints)
 var byIdentity = {
   authenticationType: 'identityBased'
   identity: {

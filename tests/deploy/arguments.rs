@@ -24,6 +24,8 @@ async fn a_wrong_argument_is_named_before_anything_is_called() {
         (usual().with(&["--parameter", "tags"]), "NAME=VALUE"),
         (usual().with(&["--parameter", "stackAPIKey=NNSXS"]), "found a secret in --parameter stackAPIKey"),
         (usual().with(&["--parameter", "DevicePolicyName=iothubowner"]), "found --parameter devicePolicyName"),
+        (usual().with(&["--parameter", "existingIotHubName=theirs"]), "found --parameter existingIotHubName"),
+        (usual().with(&["--parameter", "nameSuffix=x1"]), "found --parameter nameSuffix"),
         (usual().with(&["--tts-address", "http://eu1.cloud.thethings.network"]), "http on loopback only"),
         (usual().with(&["--tts-address", "https://h/other"]), "expected https://HOST"),
         (

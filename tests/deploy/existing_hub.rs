@@ -65,6 +65,7 @@ async fn an_endpoint_of_our_name_that_points_elsewhere_is_refused() {
     hub(&azure, "plant", "S1");
     azure.answers("iot hub routing-endpoint list", "sb://evhubns-other.servicebus.windows.net/\tevents\n");
     azure.answers("iot hub route list", "");
+    azure.answers("group exists", "true\n");
     let refused = run(&azure, given(&system)).await;
     insta::assert_snapshot!("endpoint_elsewhere", refused.transcript);
     assert!(!refused.calls.contains("iot hub route create"), "{}", refused.calls);
@@ -82,6 +83,7 @@ async fn on_a_hub_that_another_bridge_made_the_routes_to_its_endpoint_are_named_
     azure.answers("iot hub route list", "lifecycle\ntwin-changes\n");
     let refused = run(&azure, given(&system).with(&["--subscription", "Sensors"])).await;
     insta::assert_snapshot!("endpoint_of_a_lost_region", refused.transcript);
+    assert!(!refused.calls.contains(" create"), "{}", refused.calls);
     assert!(refused.calls.contains("--query '[?contains(endpointNames, 'bridge-events')].name'"), "{}", refused.calls);
 }
 

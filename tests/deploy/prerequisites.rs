@@ -182,6 +182,7 @@ async fn rights_that_lack_on_the_group_of_the_hub_are_asked_for_there_too() {
     let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
     azure.answers("iot hub show", "plant\n/subscriptions/s/hub\nS1\nNone\nNone\nEnabled\n");
     azure.answers("iot hub policy list", "DeviceConnect\n");
+    azure.answers("iot hub routing-endpoint list", "");
     azure.fails("deployment group create", "ERROR: {\"code\": \"AuthorizationFailed\"}\n", None);
     let run = run(&azure, Given::usual(&tts).with(&["--existing-iot-hub", "my-hub"])).await;
     assert!(run.transcript.ends_with("on group bridge and on group plant of the IoT Hub\n"), "{}", run.transcript);

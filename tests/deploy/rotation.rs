@@ -103,3 +103,16 @@ async fn a_webhook_secret_changes_in_two_steps_and_a_first_one_begins_with_the_w
     assert!(first.transcript.contains("without the header X-Webhook-Secret"), "{}", first.transcript);
     assert!(!(at_once.calls + &first.calls).contains(" create"));
 }
+
+#[tokio::test]
+async fn a_webhook_keeps_its_secret_unless_that_is_to_be_forgotten() {
+    let (azure, system) = (Azure::new(), system().await);
+    let with_secret = json!({"x-functions-key": system.host.function_key(), "X-Webhook-Secret": WEBHOOK_SECRET});
+    set_up(&azure, &system, with_secret).await;
+    let without = || Given::usual(&system.tts).set("WEBHOOK_SECRET", "");
+    let lacking = run(&azure, without()).await;
+    insta::assert_snapshot!("secret_left_out", lacking.transcript);
+    assert!(!lacking.calls.contains(" create"), "{}", lacking.calls);
+    let forgotten = run(&azure, without().with(&["--forget", "webhookSecret"])).await;
+    assert_eq!((forgotten.code, headers(&system).get("X-Webhook-Secret")), (0, None), "{}", forgotten.transcript);
+}
