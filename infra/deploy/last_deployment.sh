@@ -28,6 +28,11 @@ name_given_parameters() {
   [[ -z ${WEBHOOK_SECRET:-} ]] || given+=' webhookSecret'
   [[ -z ${ALERT_EMAIL:-} ]] || given+=' alertEmail'
   [[ $tts_identity_address == "$tts_address" ]] || given+=' handlerSettings'
+  # Who may not set webhooks this time leaves the one there is as it is.
+  for one in $last_given; do
+    [[ -z $no_webhook || $one != webhook=* ]] || given+=" $one"
+  done
+  [[ -n $no_webhook ]] || given+=" webhook=$webhook_id"
   for one in "${parameters[@]}"; do
     has_word "$given" "${one%%=*}" || given+=" ${one%%=*}"
   done
@@ -56,6 +61,7 @@ fail_lacking() {
   for name in "$@"; do
     case ${name,,} in
       profile=*) next+=("--profile ${name#*=}") ;;
+      webhook=*) next+=("--webhook-id ${name#*=}; without it a second webhook would send everything twice") ;;
       webhooksecret) next+=('export WEBHOOK_SECRET; in the Console, the webhook shows it as header X-Webhook-Secret') ;;
       *)
         read_azure value deployment group show --name "$deployment" --resource-group "$resource_group" --output json \

@@ -45,7 +45,8 @@ async fn what_the_last_deployment_was_given_and_this_run_lacks_is_named_before_a
         .with(&["--parameter", "handlerSettings={}"])
         .set("ALERT_EMAIL", "me@example.com");
     let given = run(&azure, again).await;
-    let kept = "'givenParameters=profile=s1 nameSuffix alertEmail LogRetentionDays handlerSettings'";
+    let kept =
+        "'givenParameters=profile=s1 nameSuffix alertEmail webhook=azure-iot-hub LogRetentionDays handlerSettings'";
     assert!(given.calls.contains(kept), "{}\n{}", given.transcript, given.calls);
 }
 
@@ -77,4 +78,16 @@ async fn a_hub_is_kept_though_the_last_deployment_does_not_say_what_it_was_given
     value(&azure, "existingIotHubName", "\"my-hub\"\n");
     let run = run(&azure, Given::usual(&tts)).await;
     assert!(run.code == 1 && run.transcript.contains("give it again: --existing-iot-hub my-hub"), "{}", run.transcript);
+}
+
+#[tokio::test]
+async fn a_webhook_keeps_its_name_also_over_runs_that_may_not_set_it() {
+    let tts = the_things_stack(&["ALL"]).await;
+    let azure = deployed(OWN, "profile=s1 webhook=to-azure");
+    let lacking = run(&azure, Given::usual(&tts)).await;
+    assert!(lacking.transcript.contains("give it again: --webhook-id to-azure; without it"), "{}", lacking.transcript);
+    for given in [&["--webhook-id", "to-azure"][..], &["--no-webhook"]] {
+        let run = run(&azure, Given::usual(&tts).with(given)).await;
+        assert!(run.calls.contains("'givenParameters=profile=s1 webhookSecret webhook=to-azure'"), "{}", run.calls);
+    }
 }
