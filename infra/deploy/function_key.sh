@@ -48,9 +48,14 @@ find_function_key() {
 delete_old_function_key() {
   [[ -n $old_key_name ]] || return 0
   step 'Old function key'
+  local deletion="az functionapp function keys delete ${of_uplink[*]}$in_subscription --key-name $old_key_name"
+  if [[ $(wanted handlerSettings) == *TTS_FURTHER_APPLICATION_IDS* ]]; then
+    say "$old_key_name stays: the webhooks of the further applications are yours. Give them $function_key_name, then: $deletion"
+    return
+  fi
   sleep "$wait_seconds"
   azure functionapp function keys delete "${of_uplink[@]}" --key-name "$old_key_name" --output none || fail \
     "the key $old_key_name cannot be deleted: $(complaint_line)" \
-    "az functionapp function keys delete ${of_uplink[*]}$in_subscription --key-name $old_key_name"
+    "$deletion"
   say "$old_key_name opens nothing any more"
 }

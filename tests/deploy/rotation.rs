@@ -74,6 +74,19 @@ async fn of_two_function_keys_the_webhooks_is_kept_and_the_other_one_renewed() {
 }
 
 #[tokio::test]
+async fn the_old_function_key_stays_where_further_applications_have_webhooks_of_their_own() {
+    let (azure, system) = (Azure::new(), system().await);
+    let in_use = system.host.function_key().to_owned();
+    set_up(&azure, &system, json!({"x-functions-key": in_use, "X-Webhook-Secret": WEBHOOK_SECRET})).await;
+    azure.answers("functionapp function keys list", &format!("{in_use}\nspare-key\ndefault-key\n"));
+    let further = r#"handlerSettings={"TTS_FURTHER_APPLICATION_IDS":"plant-b"}"#;
+    let given = Given::usual(&system.tts).with(&["--renew-function-key", "--parameter", further]);
+    let renewed = run(&azure, given).await;
+    assert!(renewed.transcript.contains("the-things-stack stays: the webhooks of"), "{}", renewed.transcript);
+    assert!(renewed.code == 0 && !renewed.calls.contains("keys delete"), "{}", renewed.calls);
+}
+
+#[tokio::test]
 async fn while_the_webhook_is_not_ours_to_set_no_key_is_renewed() {
     let (azure, system) = (Azure::new(), system().await);
     let refused = run(&azure, Given::usual(&system.tts).with(&["--renew-function-key", "--no-webhook"])).await;
