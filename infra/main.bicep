@@ -69,6 +69,16 @@ param devicePolicyName string = 'device-connect'
 ])
 param vendorPolicyRights string = ''
 
+@description('Policies of a hub of our own beside the bridge\'s, each { keyName, rights }. Their keys are new with each deployment.')
+@maxLength(14)
+param furtherPolicies array = []
+
+@description('Endpoints of a hub of our own beside the bridge\'s, by kind (eventHubs, serviceBusQueues, serviceBusTopics, storageContainers), each as in Azure but for its identity, which is the hub\'s.')
+param furtherEndpoints object = {}
+
+@description('Routes of a hub of our own beside the bridge\'s, each { name, source, condition, endpointNames, isEnabled }.')
+param furtherRoutes array = []
+
 @description('What devices are called in the hub: text around {device_id} and, before it, {application_id}.')
 @minLength(11)
 @maxLength(128)
@@ -164,6 +174,10 @@ param dailyLogCapGb int = 1
 @description('Tags of every resource.')
 param tags object = {}
 
+@description('Names of what deploy.sh was given beside the profile: its next run must be given them too.')
+@maxLength(2000)
+param givenParameters string = ''
+
 var ownsIotHub = empty(existingIotHubName)
 var iotHubName = ownsIotHub ? 'iothub-${nameSuffix}' : existingIotHubName
 var iotHubResourceGroup = ownsIotHub ? resourceGroup().name : existingIotHubResourceGroup
@@ -245,6 +259,9 @@ module iotHub 'modules/iot-hub.bicep' = if (ownsIotHub) {
     units: iotHubUnits
     devicePolicyName: devicePolicyName
     vendorPolicyRights: vendorPolicyRights
+    furtherPolicies: furtherPolicies
+    furtherEndpoints: furtherEndpoints
+    furtherRoutes: furtherRoutes
     enableFallbackRoute: enableFallbackRoute
     identityId: identities.outputs.hubId
     eventHubsHostName: eventHubs.outputs.hostName
@@ -421,3 +438,6 @@ output workspaceId string = monitoring.outputs.workspaceId
 
 @description('Uplinks the hub carries a day: its daily messages by those of one uplink, which are its own and its twin update\'s.')
 output uplinksPerDay int = iotHubAccess.outputs.uplinksPerDay
+
+@description('Names of what deploy.sh was given beside the profile.')
+output givenParameters string = givenParameters

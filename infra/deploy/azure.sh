@@ -5,10 +5,13 @@ deployment=the-things-stack
 
 # What main.bicep is given. Secrets are not among it: the .bicepparam files read them from the environment.
 template_arguments() {
+  local given
+  name_given_parameters
   arguments=(--resource-group "$resource_group" --name "$deployment" --template-file "$infra/main.bicep"
-    --parameters "$infra/$profile.bicepparam" --parameters "location=$location")
+    --parameters "$infra/$profile.bicepparam" --parameters "location=$location" "givenParameters=$given")
   [[ -z $name_suffix ]] || arguments+=("nameSuffix=$name_suffix")
-  [[ -z $existing_iot_hub ]] || arguments+=("existingIotHubName=$existing_iot_hub" "existingIotHubResourceGroup=$hub_group")
+  [[ -z $existing_iot_hub ]] || arguments+=("existingIotHubName=$existing_iot_hub" "existingIotHubResourceGroup=$hub_group"
+    "devicePolicyName=$hub_policy")
   [[ $tts_identity_address == "$tts_address" || ${parameters[*]} == *handlerSettings=* ]] ||
     arguments+=("handlerSettings={\"TTS_IDENTITY_SERVER_URL\":\"$tts_identity_address\"}")
   arguments+=("${parameters[@]}")
@@ -18,7 +21,7 @@ show_what_if() {
   step 'What would change'
   local arguments
   [[ $group_exists == true ]] || fail "found no resource group $resource_group, which what-if needs" \
-    "az group create --name $resource_group --location $location (an empty group costs nothing)"
+    "az group create --name $resource_group --location $location$in_subscription (an empty group costs nothing)"
   template_arguments
   azure deployment group what-if "${arguments[@]}" || fail_deployment
   say 'Nothing was changed.'
@@ -40,7 +43,7 @@ create_group() {
     return
   fi
   azure group create --name "$resource_group" --location "$location" --output none || fail \
-    "the group cannot be created: $(complaint_line)" "ask for the role Contributor in subscription $subscription"
+    "the group cannot be created: $(complaint_line)" "ask for Owner, or Contributor and Role Based Access Control Administrator, on subscription $subscription; or for a group with them"
   say 'created'
 }
 
@@ -83,7 +86,7 @@ fail_deployment() {
     *[Ee]ndpoint* | *[Rr]outing* | *[Rr]oute*) fail_deployment_otherwise ;;
     *AuthorizationFailed* | *'roleAssignments/write'*)
       fail "this login may not do that: $(complaint_line)" \
-        "ask for Owner, or Contributor and Role Based Access Control Administrator, on group $resource_group" ;;
+        "ask for Owner, or Contributor and Role Based Access Control Administrator, on group $resource_group${hub_group:+ and on group $hub_group of the IoT Hub}" ;;
     *AlreadyTaken* | *AlreadyExists* | *'already exists'* | *'already taken'* | *'already in use'* | *'not available'* | *NotAvailable* | *Unavailable*)
       fail "found a name that somebody else has: $(complaint_line)" 'run this again with another --name-suffix' ;;
     *) fail_deployment_otherwise ;;
@@ -91,13 +94,13 @@ fail_deployment() {
 }
 
 fail_deployment_otherwise() {
-  fail "the deployment failed: $(complaint_line)" "az deployment operation group list --resource-group $resource_group --name $deployment --query \"[?properties.provisioningState=='Failed'].properties.statusMessage\"" \
+  fail "the deployment failed: $(complaint_line)" "az deployment operation group list --resource-group $resource_group --name $deployment$in_subscription --query \"[?properties.provisioningState=='Failed'].properties.statusMessage\"" \
     'run this again: it goes on where it was'
 }
 
 # The complaint does not say which vault it is.
 fail_deleted_vault() {
-  local what vaults name region vault next="az keyvault list-deleted --resource-type vault, then az keyvault recover --name NAME --location REGION"
+  local what vaults name region vault next="az keyvault list-deleted --resource-type vault$in_subscription, then az keyvault recover --name NAME --location REGION$in_subscription"
   what=$(complaint_line)
   if read_azure vaults keyvault list-deleted --resource-type vault --output tsv --query \
     "[?starts_with(name, 'kv-')].[name, properties.location, properties.vaultId]"; then
@@ -115,33 +118,4 @@ publish_zip() {
     --resource-group "$resource_group" --name "$function_app_name" --src "$zip" --output none || fail \
     "the zip cannot be published: $(complaint_line)" 'run this again: it goes on where it was'
   say 'published'
-}
-
-# A key that opens function uplink and nothing else.
-create_function_key() {
-  step 'Function key'
-  retry 'function uplink is not there' find_function_key || fail \
-    "found no function uplink in $function_app_name after publishing: $(complaint_line)" \
-    "az functionapp function list --resource-group $resource_group --name $function_app_name" 'run this again'
-  if [[ -n $function_key ]]; then
-    say 'is there already'
-    return
-  fi
-  azure functionapp function keys set --resource-group "$resource_group" --name "$function_app_name" \
-    --function-name uplink --key-name the-things-stack --output none &&
-    find_function_key && [[ -n $function_key ]] || fail "the key cannot be created: $(complaint_line)" 'run this again'
-  say 'created'
-}
-
-# Every function has its key `default`: a listing with neither says nothing, and to set ours then would renew it.
-find_function_key() {
-  local found keys=()
-  read_azure found functionapp function keys list --resource-group "$resource_group" --name "$function_app_name" \
-    --function-name uplink --query '["the-things-stack", default]' --output tsv || return
-  mapfile -t keys <<<"$found"
-  function_key=${keys[0]:-}
-  [[ $function_key != None ]] || function_key=''
-  [[ -z $function_key && (-z ${keys[1]:-} || ${keys[1]} == None) ]] || return 0
-  complaint='az lists its keys as empty'
-  return 1
 }

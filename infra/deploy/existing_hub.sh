@@ -2,7 +2,7 @@
 # A hub that is there already: what we need is added to it, everything else is left alone. The commands are the az CLI's
 # own, deprecated in favour of an extension that would have to be installed first.
 
-hub_policy=device-connect
+hub_policy=bridge-device-connect
 hub_endpoint=bridge-events
 lifecycle_route=bridge-lifecycle
 twin_route=bridge-twin-changes
@@ -11,10 +11,12 @@ twin_route=bridge-twin-changes
 twin_condition='IS_OBJECT($body.properties.desired) OR IS_OBJECT($body.tags.lorawan)'
 
 find_existing_hub() {
-  local found
+  local found next=()
+  [[ $command != uninstall ]] || next=("if it is deleted: uninstall … --forget existingIotHubName")
   read_azure found iot hub show --name "$existing_iot_hub" --output tsv --query \
     '[resourcegroup || resourceGroup, id, sku.name, properties.disableLocalAuth, properties.disableDeviceSAS, properties.publicNetworkAccess]' || fail \
-    "found no IoT Hub $existing_iot_hub in subscription $subscription: $(complaint_line)" 'az iot hub list --output table'
+    "found no IoT Hub $existing_iot_hub in subscription $subscription: $(complaint_line)" "az iot hub list --output table$in_subscription" \
+    "${next[@]}"
   mapfile -t hub <<<"$found"
   hub_group=${hub[0]} hub_id=${hub[1]}
   say "IoT Hub $existing_iot_hub in group $hub_group"
@@ -24,24 +26,27 @@ find_existing_hub() {
 check_existing_hub() {
   find_existing_hub
   [[ ${hub[2]} != B* ]] || fail "found an IoT Hub of the basic tier ${hub[2]}, which has no twins" \
-    "az iot hub update --name $existing_iot_hub --sku S1"
+    "az iot hub update --name $existing_iot_hub --resource-group $hub_group$in_subscription --sku S1"
   [[ ${hub[3],,} != true ]] || refuse_hub disableLocalAuth true 'which refuses the key the handler sends by' false
   [[ ${hub[4],,} != true ]] || refuse_hub disableDeviceSAS true 'which refuses the keys of devices' false
   [[ ${hub[5],,} != disabled ]] || refuse_hub publicNetworkAccess Disabled 'which nobody reaches from outside its network' Enabled
+  # Its key goes to the handler: one of this name that may do more is somebody else's.
+  read_hub policy_rights policy list --query "[?keyName=='$hub_policy'].rights"
+  [[ -z $policy_rights || $policy_rights == DeviceConnect ]] || fail \
+    "found policy $hub_policy of IoT Hub $existing_iot_hub with the rights $policy_rights, expected DeviceConnect alone" \
+    'delete it if nobody uses it, then run this again; or choose another hub'
 }
 
 # refuse_hub PROPERTY FOUND REASON EXPECTED
 refuse_hub() {
   fail "found IoT Hub $existing_iot_hub with $1 $2, $3; expected $4" \
-    "az iot hub update --name $existing_iot_hub --resource-group $hub_group --set properties.$1=$4" 'or choose another hub'
+    "az iot hub update --name $existing_iot_hub --resource-group $hub_group$in_subscription --set properties.$1=$4" 'or choose another hub'
 }
 
 # Its key goes into the vault with the template, so it must be there first.
 add_policy_to_hub() {
   step "Policy of IoT Hub $existing_iot_hub"
-  local names
-  read_hub names policy list --query '[].keyName'
-  if has_line "$names" "$hub_policy"; then
+  if [[ -n $policy_rights ]]; then
     say "$hub_policy is there already"
     return
   fi
@@ -63,16 +68,36 @@ add_endpoint() {
   read_endpoint
   if [[ -z $endpoint_host ]]; then
     retry 'a role is not known everywhere' try_endpoint || fail "the endpoint cannot be added: $(complaint_line)" \
-      'a free hub has one endpoint only: az iot hub routing-endpoint list shows it' 'run this again'
+      "a free hub has one endpoint only: az iot hub routing-endpoint list --hub-name $existing_iot_hub --resource-group $hub_group$in_subscription" 'run this again'
     say "endpoint $hub_endpoint added"
     return
   fi
-  [[ $endpoint_host == "${event_hubs_host,,}" && $endpoint_hub == "$event_hub" ]] || fail \
-    "found an endpoint $hub_endpoint that points to $endpoint_host, hub $endpoint_hub, expected $event_hubs_host, hub $event_hub" \
-    'if another bridge uses it: give this one another hub, or uninstall the other' \
-    "if nobody uses it: delete routes $lifecycle_route and $twin_route, then it; infra/MIGRATE.md, step 7, has the commands" \
-    'then run this again'
+  [[ $endpoint_host == "${event_hubs_host,,}" && $endpoint_hub == "$event_hub" ]] || fail_endpoint_elsewhere "$event_hubs_host, hub $event_hub"
   say "endpoint $hub_endpoint is there already"
+}
+
+# Before anything is created: a new bridge finds no endpoint of its own.
+check_endpoint_name() {
+  read_endpoint
+  [[ -z $endpoint_host ]] || fail_endpoint_elsewhere 'none, for the bridge is new'
+}
+
+# fail_endpoint_elsewhere EXPECTED: what leads to it is called otherwise on a hub that another bridge made.
+fail_endpoint_elsewhere() {
+  local routes one hub="--hub-name $existing_iot_hub --resource-group $hub_group$in_subscription" next=()
+  read_routes_to_endpoint
+  for one in "${routes[@]}"; do next+=("if nobody uses it: az iot hub route delete $hub --route-name $one"); done
+  fail "found an endpoint $hub_endpoint that points to $endpoint_host, hub $endpoint_hub, expected $1" \
+    'if another bridge uses it: give this one another hub, or uninstall the other' "${next[@]}" \
+    "if nobody uses it: az iot hub routing-endpoint delete $hub --endpoint-name $hub_endpoint" 'then run this again'
+}
+
+# Sets $routes: an endpoint that a route leads to cannot be deleted.
+read_routes_to_endpoint() {
+  local names
+  read_hub names route list --query "[?contains(endpointNames, '$hub_endpoint')].name"
+  routes=()
+  [[ -z $names ]] || mapfile -t routes <<<"$names"
 }
 
 # Sets $endpoint_host and $endpoint_hub, empty if there is no endpoint of our name.

@@ -30,18 +30,39 @@ check_arguments() {
   check_secrets
 }
 
-# handlerSettings that are given take the place of ours.
+# handlerSettings that are given take the place of ours; what the deployment wires takes the place of theirs.
 check_handler_settings() {
-  local one given
-  [[ $tts_identity_address != "$tts_address" ]] || return 0
+  local one given name rest pattern='"([A-Za-z0-9_.]+)"[[:space:]]*:(.*)'
   for one in "${parameters[@]}"; do
-    [[ $one == handlerSettings=* ]] || continue
+    [[ ${one,,} == handlersettings=* ]] || continue
     given=${one#*=}
     [[ $given != @* || ! -r ${given#@} ]] || given=$(<"${given#@}")
-    [[ $given == *'"TTS_IDENTITY_SERVER_URL"'* ]] || fail \
+    [[ $tts_identity_address == "$tts_address" || $given == *'"TTS_IDENTITY_SERVER_URL"'* ]] || fail \
       'found --tts-identity-address together with handlerSettings that lack TTS_IDENTITY_SERVER_URL' \
       "add \"TTS_IDENTITY_SERVER_URL\":\"$tts_identity_address\" to handlerSettings"
+    rest=${given//$'\n'/ }
+    while [[ $rest =~ $pattern ]]; do
+      name=${BASH_REMATCH[1]} rest=${BASH_REMATCH[2]}
+      check_handler_setting "$name"
+    done
   done
+}
+
+check_handler_setting() {
+  local tunable use
+  tunable=$(sed -n '/^var tunableSettings = {/,/^}/s/^  \([A-Z_]*\):.*/\1/p' "$infra/modules/app-settings.bicep")
+  # A function may be switched off.
+  [[ $'\n'$tunable$'\n' != *$'\n'"$1"$'\n'* && $1 != AzureWebJobs.*.Disabled ]] || return 0
+  case $1 in
+    IOT_HUB_DEVICE_ID_TEMPLATE) use='--parameter iotHubDeviceIdTemplate=…' ;;
+    TTS_DELIVERY) use='--parameter ttsDelivery=…' ;;
+    TTS_BASE_URL) use=--tts-address ;;
+    TTS_APPLICATION_ID) use=--tts-application ;;
+    TTS_API_KEY) use='STACK_API_KEY in the environment' ;;
+    WEBHOOK_SECRETS) use='WEBHOOK_SECRET in the environment' ;;
+  esac
+  [[ -z ${use:-} ]] || fail "found $1 in handlerSettings, where it has no effect" "use $use"
+  fail "found $1 in handlerSettings, which is not a setting that may be given there" "expected one of: ${tunable//$'\n'/ }"
 }
 
 # check_address NAME: the variable, brought into the form https://HOST.
@@ -105,6 +126,8 @@ check_account() {
       'az account list --output table shows those there are' 'az login --tenant TENANT, if it belongs to another tenant'
   fi
   mapfile -t account <<<"$found"
+  # For the commands that the script prints.
+  [[ -z $subscription ]] || in_subscription=" --subscription ${account[0]}"
   subscription=${account[0]}
   say "subscription ${account[1]} ($subscription), as ${account[2]}"
   local registered missing=() provider
@@ -114,7 +137,7 @@ check_account() {
     [[ $'\n'${registered,,}$'\n' == *$'\n'"${provider,,}"$'\n'* ]] || missing+=("$provider")
   done
   ((${#missing[@]} == 0)) || fail "found resource providers that are not registered: ${missing[*]}" \
-    "for name in ${missing[*]}; do az provider register --namespace \$name --wait; done"
+    "for name in ${missing[*]}; do az provider register --namespace \$name --wait$in_subscription; done"
 }
 
 check_region() {
@@ -129,22 +152,8 @@ check_region() {
   say "region $location has Flex Consumption with custom handlers"
 }
 
-# A free hub stays free and a paid one paid: Azure changes no hub from one to the other.
 check_group() {
-  local skus=() found query="[?starts_with(name, 'iothub-') && length(name) == \`20\`].sku.name"
   read_azure group_exists group exists --name "$resource_group" || fail "az cannot look for the group: $(complaint_line)" 'az login'
-  [[ $group_exists == true && -z $existing_iot_hub && ${parameters[*]} != *iotHubSku=* ]] || return 0
-  # Without a suffix the name ends in 13 characters that the template derives.
-  [[ -z $name_suffix ]] || query="[?name=='iothub-$name_suffix'].sku.name"
-  read_azure found iot hub list --resource-group "$resource_group" --query "$query" --output tsv ||
-    fail "az cannot list the IoT Hubs of group $resource_group: $(complaint_line)" 'ask for the role Reader or more'
-  mapfile -t skus <<<"$found"
-  case $profile/${skus[0]} in
-    */) ;;
-    s1/F1) fail "found a free hub in group $resource_group, expected a paid one for --profile s1: a free hub cannot become one" \
-      'run this again with --profile free, or with another --resource-group' ;;
-    s1/* | free/F1) ;;
-    free/*) fail "found a hub ${skus[0]} in group $resource_group, expected a free one for --profile free: a paid hub cannot become one" \
-      'run this again with --profile s1, or with another --resource-group' ;;
-  esac
+  [[ $group_exists == true && -z $existing_iot_hub ]] || return 0
+  check_own_hub
 }

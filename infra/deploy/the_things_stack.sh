@@ -39,6 +39,8 @@ check_the_things_stack() {
     say "the key lacks $lacking, so the webhook will be yours to enter"
     no_webhook=yes
   fi
+  [[ -z $renew_function_key || -z $no_webhook ]] || fail 'found --renew-function-key where the webhook is not ours to set' \
+    'give a key with the rights above in STACK_SETUP_API_KEY, and leave --no-webhook out'
   [[ -z $simulate ]] || require_rights 'the key that simulates' "${simulate_rights[@]}"
   [[ -n $no_webhook || -n $what_if ]] || check_webhook
 }
@@ -75,13 +77,55 @@ rights_lacking() {
   printf '%s' "${lacking[*]}"
 }
 
-# A webhook of that name that sends elsewhere is somebody else's.
+# Sets what the webhook is now, empty if there is none of that name.
 check_webhook() {
-  tts "$tts_address" "$setup_key" GET "/as/webhooks/$tts_application/$webhook_id?field_mask=base_url"
-  webhook_before=''
+  tts "$tts_address" "$setup_key" GET "/as/webhooks/$tts_application/$webhook_id?field_mask=base_url,headers"
+  webhook_before='' webhook_key_before='' webhook_secret_before=''
   [[ $status != 404 ]] || return 0
   [[ $status == 200 ]] || fail "the webhooks of $tts_application cannot be read: $(tts_complaint)" 'run this again'
-  [[ ! $answer =~ \"base_url\":\"([^\"]*)\" ]] || webhook_before=${BASH_REMATCH[1]}
+  webhook_before=$(text_in_answer base_url)
+  webhook_key_before=$(text_in_answer x-functions-key)
+  webhook_secret_before=$(text_in_answer x-webhook-secret)
+}
+
+# text_in_answer NAME: the text of this name, whatever its case, escaped as in ours.
+text_in_answer() {
+  local pattern='"'$1'":"(([^"\\]|\\.)*)"' text=''
+  shopt -s nocasematch
+  [[ ! $answer =~ $pattern ]] || text=${BASH_REMATCH[1]}
+  text=${text//\\u003c/<}
+  text=${text//\\u003e/>}
+  printf '%s' "${text//\\u0026/&}"
+}
+
+# Before anything is created: a webhook of that name that sends elsewhere is somebody else's.
+check_webhook_owner() {
+  [[ -n ${webhook_before:-} ]] || return 0
+  [[ $group_exists == true ]] || refuse_webhook 'none, for the bridge is new'
+  [[ -z $last_webhook || $last_webhook == "$webhook_before" ]] || refuse_webhook "none or one to $last_webhook"
+}
+
+# refuse_webhook EXPECTED
+refuse_webhook() {
+  fail "found a webhook $webhook_id that sends to $webhook_before, expected $1" \
+    'run this again with another --webhook-id, or delete it in the Console first'
+}
+
+# Before the setting changes: until the webhook has another secret, minutes later, it is refused what it sends.
+check_webhook_secret() {
+  [[ -n ${webhook_before:-} ]] || return 0
+  if [[ -z $WEBHOOK_SECRET ]]; then
+    [[ -z $webhook_secret_before ]] || is_forgotten webhookSecret || fail \
+      "found webhook $webhook_id with the header X-Webhook-Secret, and no WEBHOOK_SECRET: from now on the function key alone would guard it" \
+      'export WEBHOOK_SECRET with the value that the Console shows' 'or, if that is meant: --forget webhookSecret'
+    return 0
+  fi
+  [[ ",$(escaped "$WEBHOOK_SECRET")," != *",$webhook_secret_before,"* ]] || return 0
+  [[ -n $webhook_secret_before ]] || fail \
+    "found webhook $webhook_id without the header X-Webhook-Secret: what it sends would be refused until it has it" \
+    'in the Console, add the header with the first secret of WEBHOOK_SECRET to the webhook, then run this again'
+  fail "found webhook $webhook_id with a secret that is not in WEBHOOK_SECRET: what it sends would be refused until it has the new one" \
+    'export WEBHOOK_SECRET=NEW,OLD and run this again, then WEBHOOK_SECRET=NEW and run it once more'
 }
 
 # Each type has its name as path: by that the workbook tells them apart.
@@ -91,9 +135,7 @@ set_webhook() {
     say_what_to_enter
     return
   fi
-  [[ -z $webhook_before || $webhook_before == "$webhook_base_url" ]] || fail \
-    "found a webhook $webhook_id that sends to $webhook_before, expected none or one to $webhook_base_url" \
-    'run this again with another --webhook-id, or delete it in the Console first'
+  [[ -z $webhook_before || $webhook_before == "$webhook_base_url" ]] || refuse_webhook "none or one to $webhook_base_url"
   local type types='' paths='"base_url","headers","format"'
   for type in "${message_types[@]}"; do
     types+=",\"$type\":{\"path\":\"/${type//_/-}\"}"
@@ -111,8 +153,13 @@ set_webhook() {
 webhook_headers() {
   printf '"x-functions-key":"%s"' "$function_key"
   local secret=${WEBHOOK_SECRET%%,*}
-  secret=${secret//\\/\\\\}
-  [[ -z $secret ]] || printf ',"X-Webhook-Secret":"%s"' "${secret//\"/\\\"}"
+  [[ -z $secret ]] || printf ',"X-Webhook-Secret":"%s"' "$(escaped "$secret")"
+}
+
+# escaped TEXT: as in JSON.
+escaped() {
+  local text=${1//\\/\\\\}
+  printf '%s' "${text//\"/\\\"}"
 }
 
 say_what_to_enter() {
@@ -123,8 +170,8 @@ Enter in the Console: Applications → $tts_application → Integrations → Web
   Webhook format      JSON
   Base URL            $webhook_base_url
   Additional headers  x-functions-key = what this prints:
-                        az functionapp function keys list --resource-group $resource_group --name $function_app_name \\
-                          --function-name uplink --query '"the-things-stack"' --output tsv
+                        az functionapp function keys list --resource-group $resource_group --name $function_app_name$in_subscription \\
+                          --function-name uplink --query '"$function_key_name"' --output tsv
 TEXT
   [[ -z $WEBHOOK_SECRET ]] || say '                      X-Webhook-Secret = the first secret of WEBHOOK_SECRET'
   say '  Enabled messages    all of them, each with its own name as path (/uplink-message, /join-accept and so on) or none'
@@ -177,7 +224,7 @@ follow_uplink() {
   retry 'IoT Hub has no message of it' has_arrived "$1" "$2" "$before" || fail \
     "the uplink did not reach IoT Hub; the handler says ${answer:0:600}" \
     "in the Console: the application's live data shows as.webhook.fail with the reason; handler/UPLINKS.md says what it means"
-  say 'It arrived in IoT Hub. It carries the property simulated.'
+  say 'IoT Hub has taken a message since. It is this one, with the property simulated, unless other devices send right now.'
 }
 
 has_arrived() {

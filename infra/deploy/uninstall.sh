@@ -7,16 +7,45 @@ uninstall() {
   check_account
   local exists names
   read_azure exists group exists --name "$resource_group" || fail "az cannot look for the group: $(complaint_line)" 'az login'
-  [[ $exists == true ]] || fail "found no resource group $resource_group" 'az group list --output table'
-  [[ -z $existing_iot_hub ]] || spare_existing_hub
+  [[ $exists == true ]] || fail "found no resource group $resource_group" "az group list --output table$in_subscription"
+  local hubs=()
+  find_used_hubs
+  for existing_iot_hub in "${hubs[@]}"; do spare_existing_hub; done
   step "Everything in resource group $resource_group will be deleted"
   azure resource list --resource-group "$resource_group" --query '[].[type, name]' --output tsv
   confirm
-  [[ -z $existing_iot_hub ]] || take_from_hub
+  for existing_iot_hub in "${hubs[@]}"; do
+    find_existing_hub
+    take_from_hub
+  done
   azure group delete --name "$resource_group" --yes || fail "the group cannot be deleted: $(complaint_line)" \
-    'a lock may hold it: az lock list; then run this again'
+    "a lock may hold it: az lock list --resource-group $resource_group$in_subscription; then run this again"
   say "Deleted. The vault's name stays taken until its retention is over; another --name-suffix is free at once."
   say 'In the Console of The Things Stack, delete the webhook and the API key.'
+}
+
+# Sets $hubs: those outside the group that this bridge uses, whether or not the arguments name one. Without the group's
+# identity and event hub, what is left in them would be broken.
+find_used_hubs() {
+  local found name group identities
+  [[ -z $existing_iot_hub ]] || hubs=("$existing_iot_hub")
+  read_azure found iot hub list --output tsv --query \
+    "[].[name, resourcegroup || resourceGroup, join(',', keys(identity.userAssignedIdentities || \`{}\`))]" ||
+    fail "az cannot list the IoT Hubs of subscription $subscription: $(complaint_line)" 'ask for the role Reader or more'
+  while IFS=$'\t' read -r name group identities; do
+    [[ ${identities,,} != *"/resourcegroups/${resource_group,,}/"* ]] || add_used_hub "$name" "$group"
+  done <<<"$found"
+  is_forgotten existingIotHubName && return
+  read_last_deployment
+  [[ -z $last_hub ]] || add_used_hub "$last_hub" "$last_hub_group"
+}
+
+# add_used_hub NAME GROUP
+add_used_hub() {
+  [[ ${2,,} != "${resource_group,,}" ]] || return 0
+  local known
+  for known in "${hubs[@]}"; do [[ ${known,,} != "${1,,}" ]] || return 0; done
+  hubs+=("$1")
 }
 
 spare_existing_hub() {
@@ -24,6 +53,7 @@ spare_existing_hub() {
   [[ ${hub_group,,} != "${resource_group,,}" ]] || fail \
     "found IoT Hub $existing_iot_hub in group $resource_group, which would be deleted with all its devices" \
     'move the hub into another group first: az resource move'
+  say 'It stays; what the bridge added to it goes.'
 }
 
 take_from_hub() {
@@ -44,13 +74,10 @@ is_of_another_bridge() {
   [[ -n $endpoint_host ]] && ! has_line "${namespaces,,}" "${endpoint_host%%.*}"
 }
 
-# Routes first: an endpoint in use cannot be deleted.
 take_routes_from_hub() {
-  local names route
-  read_hub names route list --query '[].name'
-  for route in "$lifecycle_route" "$twin_route"; do
-    has_line "$names" "$route" && change_hub route delete --route-name "$route"
-  done
+  local names routes route
+  read_routes_to_endpoint
+  for route in "${routes[@]}"; do change_hub route delete --route-name "$route"; done
   [[ -z $endpoint_host ]] || change_hub routing-endpoint delete --endpoint-name "$hub_endpoint"
   read_hub names policy list --query '[].keyName'
   has_line "$names" "$hub_policy" && change_hub policy delete --name "$hub_policy"

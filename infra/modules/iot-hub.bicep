@@ -29,6 +29,15 @@ param devicePolicyName string
 @description('Rights of the policy iothubowner, for the vendor\'s own integration; empty: no such policy.')
 param vendorPolicyRights string
 
+@description('Policies beside the bridge\'s, each { keyName, rights }.')
+param furtherPolicies array
+
+@description('Endpoints beside the bridge\'s, by kind: { eventHubs: [{ name, endpointUri, entityPath }] }. The hub reaches them by its identity.')
+param furtherEndpoints object
+
+@description('Routes beside the bridge\'s, each { name, source, condition, endpointNames, isEnabled }.')
+param furtherRoutes array
+
 @description('Whether messages that no route takes stay readable at the built-in endpoint.')
 param enableFallbackRoute bool
 
@@ -139,6 +148,37 @@ var coldPathEndpoints = [
   }
 ]
 
+// Lists are deployed as a whole: what an operator needs beside the bridge's own comes by parameters, or it would be lost.
+var noEndpoints = {
+  eventHubs: []
+  serviceBusQueues: []
+  serviceBusTopics: []
+  storageContainers: []
+}
+var furtherByKind = union(noEndpoints, furtherEndpoints)
+var byIdentity = {
+  authenticationType: 'identityBased'
+  identity: {
+    userAssignedIdentity: identityId
+  }
+}
+var furtherEventHubs = [for endpoint in furtherByKind.eventHubs: union(endpoint, byIdentity)]
+var furtherQueues = [for endpoint in furtherByKind.serviceBusQueues: union(endpoint, byIdentity)]
+var furtherTopics = [for endpoint in furtherByKind.serviceBusTopics: union(endpoint, byIdentity)]
+var furtherContainers = [for endpoint in furtherByKind.storageContainers: union(endpoint, byIdentity)]
+
+var bridgeEndpoints = [
+  {
+    name: eventsEndpoint
+    authenticationType: 'identityBased'
+    identity: {
+      userAssignedIdentity: identityId
+    }
+    endpointUri: 'sb://${eventHubsHostName}'
+    entityPath: eventHubName
+  }
+]
+
 resource hub 'Microsoft.Devices/IotHubs@2023-06-30' = {
   name: name
   location: location
@@ -159,7 +199,7 @@ resource hub 'Microsoft.Devices/IotHubs@2023-06-30' = {
     disableLocalAuth: false
     disableDeviceSAS: false
     publicNetworkAccess: 'Enabled'
-    authorizationPolicies: concat(devicePolicy, empty(vendorPolicyRights) ? [] : vendorPolicy)
+    authorizationPolicies: concat(devicePolicy, empty(vendorPolicyRights) ? [] : vendorPolicy, furtherPolicies)
     eventHubEndpoints: {
       events: {
         retentionTimeInDays: 1
@@ -168,20 +208,12 @@ resource hub 'Microsoft.Devices/IotHubs@2023-06-30' = {
     }
     routing: {
       endpoints: {
-        eventHubs: [
-          {
-            name: eventsEndpoint
-            authenticationType: 'identityBased'
-            identity: {
-              userAssignedIdentity: identityId
-            }
-            endpointUri: 'sb://${eventHubsHostName}'
-            entityPath: eventHubName
-          }
-        ]
-        storageContainers: hasColdPath ? coldPathEndpoints : []
+        eventHubs: concat(bridgeEndpoints, furtherEventHubs)
+        serviceBusQueues: furtherQueues
+        serviceBusTopics: furtherTopics
+        storageContainers: concat(hasColdPath ? coldPathEndpoints : [], furtherContainers)
       }
-      routes: concat(eventRoutes, hasColdPath ? coldPathRoutes : [])
+      routes: concat(eventRoutes, hasColdPath ? coldPathRoutes : [], furtherRoutes)
       fallbackRoute: {
         name: 'fallback'
         source: 'DeviceMessages'

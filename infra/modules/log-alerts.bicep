@@ -47,11 +47,14 @@ AppRequests
 | project TimeGenerated, messages = ItemCount
 '''
 
-// A few failures are the retry policy at work; a batch that never succeeds fails once a minute.
+// Failures are the retry policy at work: in an outage each batch fails five times, and is parked then. The handler says
+// `stuck` of one that comes again after that, which is once a minute, or that it cannot read at all.
 var stuckHubEventsQuery = '''
-AppRequests
-| where Name == "hub_events" and Success == false
-| project TimeGenerated, invocations = ItemCount
+AppTraces
+| where tostring(Properties.Category) == "Host.Function.Console"
+| extend line = parse_json(Message)
+| where tobool(line.stuck)
+| project TimeGenerated, tries = 1
 '''
 
 var logAlerts = [
@@ -81,11 +84,11 @@ var logAlerts = [
   }
   {
     name: 'hub-events-stuck'
-    description: 'Batches of hub events have been failing for a quarter of an hour: The Things Stack and the queue parked are both out of reach.'
+    description: 'A batch of hub events keeps coming back though it was to be parked: the queue parked cannot be written, or the handler does not fit its host. What is behind it in its partition waits.'
     severity: 1
     query: stuckHubEventsQuery
-    column: 'invocations'
-    threshold: 10
+    column: 'tries'
+    threshold: 2
   }
 ]
 

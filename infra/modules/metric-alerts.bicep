@@ -25,7 +25,7 @@ resource throttled 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'The hub throttles device-to-cloud messages; they are parked and delivered later. More units, or a higher tier?'
+    description: 'The hub throttles device-to-cloud messages; they are parked and delivered later. More units: deploy.sh with --parameter iotHubUnits=N, each time.'
     severity: 2
     enabled: true
     evaluationFrequency: 'PT5M'
@@ -59,7 +59,7 @@ resource quota 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'Four fifths of the daily message quota are used. Beyond it the hub takes nothing until midnight UTC; what comes is parked.'
+    description: 'Four fifths of the daily message quota are used. Beyond it the hub takes nothing until midnight UTC; what comes is parked. More units: deploy.sh with --parameter iotHubUnits=N, each time.'
     severity: 2
     enabled: true
     evaluationFrequency: 'PT15M'

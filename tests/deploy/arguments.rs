@@ -3,6 +3,11 @@
 use crate::azure::Azure;
 use crate::run::{Given, run, the_things_stack};
 
+/// With settings of the handler, one to a line as in a file, where this one is the second.
+fn setting(given: Given, name: &str) -> Given {
+    given.with(&["--parameter", &format!("handlerSettings={{\n\"LOG_LEVEL\" : \"debug\",\n\"{name}\":\"x\"\n}}")])
+}
+
 #[tokio::test]
 async fn a_wrong_argument_is_named_before_anything_is_called() {
     let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
@@ -16,8 +21,6 @@ async fn a_wrong_argument_is_named_before_anything_is_called() {
         (usual().with(&["--simulate", "--yes"]), "found --simulate without a value"),
         (usual().with(&["--simulate", "Sensor_1"]), "expected a device id"),
         (usual().with(&["--webhook-id", "x"]), "expected an id"),
-        (usual().with(&["--parameter", "tags"]), "NAME=VALUE"),
-        (usual().with(&["--parameter", "stackAPIKey=NNSXS"]), "found a secret in --parameter stackAPIKey"),
         (usual().with(&["--tts-address", "http://eu1.cloud.thethings.network"]), "http on loopback only"),
         (usual().with(&["--tts-address", "https://h/other"]), "expected https://HOST"),
         (
@@ -32,12 +35,50 @@ async fn a_wrong_argument_is_named_before_anything_is_called() {
         (usual().set("WEBHOOK_SECRET", "long-enough-secret,no"), "found a secret in WEBHOOK_SECRET"),
         (usual().set("WEBHOOK_SECRET", "with a blank in the secret"), "found a secret in WEBHOOK_SECRET"),
     ] {
-        let run = run(&azure, given).await;
-        assert_eq!((run.code, run.calls.as_str()), (1, ""), "{}", run.transcript);
-        assert!(run.transcript.contains(named), "{}", run.transcript);
-        assert!(run.transcript.contains("\n next: "), "{}", run.transcript);
+        refused(&azure, given, named).await;
     }
     assert_eq!(tts.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_parameter_or_setting_that_is_not_passed_on_is_named_before_anything_is_called() {
+    let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
+    let usual = || Given::usual(&tts);
+    for (given, named) in [
+        (usual().with(&["--parameter", "tags"]), "NAME=VALUE"),
+        (usual().with(&["--parameter", "stackAPIKey=NNSXS"]), "found a secret in --parameter stackAPIKey"),
+        (usual().with(&["--parameter", "DevicePolicyName=iothubowner"]), "found --parameter devicePolicyName"),
+        (usual().with(&["--parameter", "existingIotHubName=theirs"]), "found --parameter existingIotHubName"),
+        (usual().with(&["--parameter", "nameSuffix=x1"]), "found --parameter nameSuffix"),
+        (setting(usual(), "TTS_DELIVERY"), "use --parameter ttsDelivery="),
+        (setting(usual(), "IOT_HUB_DEVICE_ID_TEMPLATE"), "use --parameter iotHubDeviceIdTemplate="),
+        (setting(usual(), "TTS_API_KEY"), "use STACK_API_KEY"),
+        (setting(usual(), "AZURE_CLIENT_ID"), "found AZURE_CLIENT_ID in handlerSettings, which is not a setting"),
+        (setting(usual(), "LOGLEVEL"), "TTS_FURTHER_APPLICATION_IDS TTS_ON_DEVICE_DELETION"),
+    ] {
+        refused(&azure, given, named).await;
+    }
+    assert_eq!(tts.requests().len(), 0);
+}
+
+async fn refused(azure: &Azure, given: Given, named: &str) {
+    let run = run(azure, given).await;
+    assert_eq!((run.code, run.calls.as_str()), (1, ""), "{}", run.transcript);
+    assert!(run.transcript.contains(named), "{}", run.transcript);
+    assert!(run.transcript.contains("\n next: "), "{}", run.transcript);
+}
+
+#[tokio::test]
+async fn every_setting_that_the_template_lets_tune_is_taken() {
+    let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
+    let template = include_str!("../../infra/modules/app-settings.bicep");
+    let tunable = template.split_once("var tunableSettings = {").unwrap().1.split_once("\n}").unwrap().0;
+    let mut given = Given::usual(&tts);
+    for name in tunable.lines().filter_map(|line| line.trim().split_once(':')).map(|(name, _)| name) {
+        given = setting(given, name);
+    }
+    let run = run(&azure, setting(given, "AzureWebJobs.hub_events.Disabled")).await;
+    assert!(run.calls.contains("az account show"), "{}", run.transcript);
 }
 
 #[tokio::test]

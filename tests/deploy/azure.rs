@@ -80,6 +80,11 @@ impl Azure {
         ] {
             azure.answers(words, stdout);
         }
+        azure.fails(
+            "deployment group show",
+            "ERROR: (DeploymentNotFound) Deployment 'the-things-stack' could not be found.\n",
+            None,
+        );
         azure
     }
 

@@ -98,3 +98,18 @@ fn the_settings_that_handler_settings_cannot_change_are_named_before_all_others(
     let named: BTreeSet<_> = before.split('`').skip(1).step_by(2).filter(is_setting).collect();
     assert_eq!(named, wired);
 }
+
+#[test]
+fn every_alert_has_a_row_that_says_when_it_fires_and_one_that_says_what_to_do() {
+    let alerts = concat!(
+        include_str!("../../infra/modules/log-alerts.bicep"),
+        include_str!("../../infra/modules/metric-alerts.bicep")
+    );
+    let names = alerts.lines().filter_map(|line| line.trim().strip_prefix("name: '")?.split(['\'', '$']).next());
+    let names: Vec<_> = names.map(|name| name.trim_end_matches('-')).filter(|name| name.contains('-')).collect();
+    assert_eq!(names.len(), 7, "{names:?}");
+    for name in names {
+        assert!(include_str!("../../infra/RESOURCES.md").contains(&format!("\n| `{name}` | ")), "{name}");
+        assert!(include_str!("../../infra/TROUBLESHOOTING.md").contains(&format!("\n| alert `{name}` | ")), "{name}");
+    }
+}

@@ -17,7 +17,7 @@ fn hub(azure: &Azure, group: &str, sku: &str) {
     for change in ["policy create", "identity assign", "routing-endpoint create", "route create", "route update"] {
         azure.answers(&format!("iot hub {change}"), "");
     }
-    azure.answers("iot hub policy list", "iothubowner\nservice\n");
+    azure.answers("iot hub policy list", "");
     azure.answers("iot hub routing-endpoint list", "");
     azure.answers("iot hub route list", "their-route\n");
 }
@@ -37,7 +37,7 @@ async fn what_is_missing_is_added_and_a_second_run_adds_nothing() {
     insta::assert_snapshot!("existing_hub_calls", first.calls);
 
     azure.answers("group exists", "true\n");
-    azure.answers("iot hub policy list", "iothubowner\nservice\ndevice-connect\n");
+    azure.answers("iot hub policy list", "DeviceConnect\n");
     azure.answers("iot hub routing-endpoint list", "sb://EVHUBNS-x1.servicebus.windows.net:5671/\tevents\n");
     azure.answers("iot hub route list", "their-route\nbridge-lifecycle\nbridge-twin-changes\n");
     let second = run(&azure, given(&system)).await;
@@ -64,12 +64,27 @@ async fn an_endpoint_of_our_name_that_points_elsewhere_is_refused() {
     deployed(&azure, &system.host);
     hub(&azure, "plant", "S1");
     azure.answers("iot hub routing-endpoint list", "sb://evhubns-other.servicebus.windows.net/\tevents\n");
+    azure.answers("iot hub route list", "");
+    azure.answers("group exists", "true\n");
     let refused = run(&azure, given(&system)).await;
     insta::assert_snapshot!("endpoint_elsewhere", refused.transcript);
-    assert!(!refused.calls.contains("iot hub route "), "{}", refused.calls);
+    assert!(!refused.calls.contains("iot hub route create"), "{}", refused.calls);
     azure.answers("iot hub routing-endpoint list", "sb://evhubns-x1.servicebus.windows.net\tother\n");
     let refused = run(&azure, given(&system)).await;
     assert!(refused.code == 1 && refused.transcript.contains("hub other, expected"), "{}", refused.transcript);
+}
+
+#[tokio::test]
+async fn on_a_hub_that_another_bridge_made_the_routes_to_its_endpoint_are_named_as_they_are() {
+    let (azure, system) = (Azure::new(), system().await);
+    deployed(&azure, &system.host);
+    hub(&azure, "lost-region", "S1");
+    azure.answers("iot hub routing-endpoint list", "sb://evhubns-lost.servicebus.windows.net\tevents\n");
+    azure.answers("iot hub route list", "lifecycle\ntwin-changes\n");
+    let refused = run(&azure, given(&system).with(&["--subscription", "Sensors"])).await;
+    insta::assert_snapshot!("endpoint_of_a_lost_region", refused.transcript);
+    assert!(!refused.calls.contains(" create"), "{}", refused.calls);
+    assert!(refused.calls.contains("--query '[?contains(endpointNames, 'bridge-events')].name'"), "{}", refused.calls);
 }
 
 #[tokio::test]
@@ -87,6 +102,16 @@ async fn a_hub_the_handler_cannot_reach_or_sign_for_is_refused_before_anything_i
         assert!(!refused.calls.contains(" create"), "{}", refused.calls);
     }
     insta::assert_snapshot!("unreachable_hub", run(&azure, given(&system)).await.transcript);
+}
+
+#[tokio::test]
+async fn a_policy_of_our_name_that_may_do_more_is_refused_before_anything_is_changed() {
+    let (azure, system) = (Azure::new(), system().await);
+    hub(&azure, "plant", "S1");
+    azure.answers("iot hub policy list", "RegistryWrite, ServiceConnect, DeviceConnect\n");
+    let refused = run(&azure, given(&system)).await;
+    insta::assert_snapshot!("policy_with_more_rights", refused.transcript);
+    assert!(!refused.calls.contains(" create"), "{}", refused.calls);
 }
 
 #[test]

@@ -57,7 +57,7 @@ async fn a_run_after_one_that_failed_half_way_goes_on_and_finishes() {
 async fn a_listing_of_empty_keys_never_renews_a_key_that_may_be_there() {
     let (azure, system) = (Azure::new(), system().await);
     deployed(&azure, &system.host);
-    azure.answers("functionapp function keys list", "None\nNone\n");
+    azure.answers("functionapp function keys list", "None\nNone\nNone\n");
     let nulls = run(&azure, Given::usual(&system.tts).set("DEPLOY_TRIES", "2")).await;
     insta::assert_snapshot!("empty_keys", nulls.transcript);
     assert!(!nulls.calls.contains("keys set"), "{}", nulls.calls);

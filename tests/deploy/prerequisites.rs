@@ -46,11 +46,12 @@ async fn a_bicep_compiler_that_cannot_read_the_template_is_named() {
 async fn a_free_hub_is_not_made_a_paid_one_nor_the_reverse() {
     let tts = the_things_stack(&["ALL"]).await;
     for (profile, sku, refused) in
-        [("s1", "F1", true), ("free", "S1", true), ("s1", "S2", false), ("free", "F1", false)]
+        [("s1", "F1", true), ("free", "S1", true), ("s1", "S1", false), ("free", "F1", false)]
     {
         let azure = Azure::new();
         azure.answers("group exists", "true\n");
-        azure.answers("iot hub list", &format!("{sku}\n"));
+        azure.answers("iot hub list", &format!("{sku}\t1\tiothub-x1\tlifecycle twin-changes\tbridge-events\n"));
+        azure.answers("iot hub policy list", "device-connect\n");
         azure.fails("deployment group create", "ERROR: far enough\n", None);
         let run = run(&azure, Given::usual(&tts).with(&["--profile", profile])).await;
         assert_eq!(run.calls.contains("deployment group create"), !refused, "{}", run.transcript);
@@ -137,4 +138,52 @@ async fn what_azure_refuses_for_good_is_said_at_once_with_the_way_out() {
         insta::assert_snapshot!(name, run.transcript);
         assert_eq!(run.calls.matches("deployment group create").count(), 1, "{}", run.calls);
     }
+}
+
+#[tokio::test]
+async fn commands_that_are_printed_name_the_subscription_that_was_given() {
+    let tts = the_things_stack(&["ALL"]).await;
+    let hub = |sku: &str, disabled: &str| format!("plant\n/subscriptions/s/hub\n{sku}\n{disabled}\nNone\nEnabled\n");
+    let here = " --subscription 11111111-2222-3333-4444-555555555555";
+    let existing = ["--existing-iot-hub", "my-hub"];
+    for (words, answer, arguments, printed) in [
+        (
+            "provider list",
+            "Microsoft.Web\n".to_owned(),
+            &[][..],
+            "az provider register --namespace $name --wait{}; done",
+        ),
+        ("version", "2.91.0\n".to_owned(), &["--what-if"], "az group create --name bridge --location northeurope{} "),
+        (
+            "iot hub show",
+            hub("B1", "None"),
+            &existing,
+            "az iot hub update --name my-hub --resource-group plant{} --sku S1",
+        ),
+        (
+            "iot hub show",
+            hub("S1", "true"),
+            &existing,
+            "az iot hub update --name my-hub --resource-group plant{} --set ",
+        ),
+    ] {
+        let azure = Azure::new();
+        azure.answers(words, &answer);
+        let given = || Given::usual(&tts).with(arguments);
+        let named = run(&azure, given().with(&["--subscription", "Sensors"])).await;
+        assert!(named.transcript.contains(&printed.replace("{}", here)), "{}", named.transcript);
+        let usual = run(&azure, given()).await;
+        assert!(usual.transcript.contains(&printed.replace("{}", "")), "{}", usual.transcript);
+    }
+}
+
+#[tokio::test]
+async fn rights_that_lack_on_the_group_of_the_hub_are_asked_for_there_too() {
+    let (azure, tts) = (Azure::new(), the_things_stack(&["ALL"]).await);
+    azure.answers("iot hub show", "plant\n/subscriptions/s/hub\nS1\nNone\nNone\nEnabled\n");
+    azure.answers("iot hub policy list", "DeviceConnect\n");
+    azure.answers("iot hub routing-endpoint list", "");
+    azure.fails("deployment group create", "ERROR: {\"code\": \"AuthorizationFailed\"}\n", None);
+    let run = run(&azure, Given::usual(&tts).with(&["--existing-iot-hub", "my-hub"])).await;
+    assert!(run.transcript.ends_with("on group bridge and on group plant of the IoT Hub\n"), "{}", run.transcript);
 }

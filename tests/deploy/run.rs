@@ -163,10 +163,10 @@ pub(crate) fn deployed(azure: &Azure, host: &FunctionsHost) {
         "func-x1\n{}/api/tts\niothub-x1\n200000\n/subscriptions/s/resourceGroups/bridge/id-hub-x1\nevhubns-x1.servicebus.windows.net\nevents\nstx1\n",
         host.url()
     );
-    azure.answers("deployment group show", &outputs);
+    azure.answers("deployment group show --resource-group", &outputs);
     azure.answers("functionapp keys list", &format!("{}\n", host.function_key()));
-    azure.answers("functionapp function keys list", &format!("{}\ndefault-key\n", host.function_key()));
-    azure.answers_once("functionapp function keys list", "None\ndefault-key\n");
+    azure.answers("functionapp function keys list", &format!("{}\nNone\ndefault-key\n", host.function_key()));
+    azure.answers_once("functionapp function keys list", "None\nNone\ndefault-key\n");
 }
 
 /// The one message that arrives in IoT Hub.

@@ -64,6 +64,16 @@ async fn a_webhook_of_that_name_that_sends_elsewhere_is_left_alone() {
     assert_eq!(request.send().await.unwrap().status(), 200);
     let refused = run(&azure, Given::usual(&system.tts)).await;
     insta::assert_snapshot!("webhook_of_somebody_else", refused.transcript);
+    assert!(!refused.calls.contains(" create"), "{}", refused.calls);
+    azure.answers("group exists", "true\n");
+    let without_secret = || Given::usual(&system.tts).set("WEBHOOK_SECRET", "");
+    let unknown_before = run(&azure, without_secret()).await;
+    assert!(unknown_before.transcript.contains("expected none or one to http://127.0.0.1:PORT/api/tts"));
+    azure.answers("deployment group show --name", "iothub-x1\nbridge\n\nbridge\nprofile=s1\nhttps://func-x1/api/tts\n");
+    let known_before = run(&azure, without_secret()).await;
+    assert!(known_before.transcript.contains("expected none or one to https://func-x1/api/tts"));
+    assert!(!known_before.calls.contains(" create"), "{}", known_before.calls);
+    azure.answers("deployment group show --name", "");
     let webhook = system.tts.webhook("plant-a", "azure-iot-hub").unwrap();
     assert_eq!(webhook["base_url"], "https://elsewhere.example.com");
     let other = run(&azure, Given::usual(&system.tts).with(&["--webhook-id", "to-azure"])).await;

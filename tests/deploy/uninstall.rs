@@ -55,9 +55,9 @@ async fn an_existing_hub_loses_only_what_was_added_and_is_never_deleted() {
     assert!(!refused.calls.contains("delete"), "{}", refused.calls);
 
     azure.answers("iot hub show", &hub("plant"));
-    azure.answers("iot hub policy list", "iothubowner\ndevice-connect\n");
+    azure.answers("iot hub policy list", "iothubowner\ndevice-connect\nbridge-device-connect\n");
     azure.answers("iot hub routing-endpoint list", "sb://evhubns-x1.servicebus.windows.net/\tevents\n");
-    azure.answers("iot hub route list", "their-route\nbridge-lifecycle\nbridge-twin-changes\n");
+    azure.answers("iot hub route list", "bridge-lifecycle\nbridge-twin-changes\n");
     let attached = "/subscriptions/s/resourcegroups/theirs\n/subscriptions/s/resourcegroups/bridge/id-hub-x1\n";
     azure.answers("iot hub show --name my-hub --resource-group", attached);
     azure.answers("identity list", IDENTITIES);
@@ -99,4 +99,68 @@ async fn an_endpoint_of_another_bridge_stays_with_its_routes_and_its_policy() {
         run.transcript
     );
     assert_eq!((run.code, run.calls.matches(" delete ").count()), (0, 1), "{}", run.calls);
+}
+
+/// What az knows of the hub that is there already, once the script takes from it.
+fn used_hub(azure: &Azure) {
+    azure.answers("iot hub show", "plant\n/subscriptions/s/hub\nS1\nNone\nNone\nNone\n");
+    azure.answers("iot hub routing-endpoint list", "sb://evhubns-x1.servicebus.windows.net/\tevents\n");
+    azure.answers("iot hub route list", "bridge-lifecycle\nbridge-twin-changes\n");
+    azure.answers("iot hub policy list", "bridge-device-connect\n");
+    azure.answers("iot hub show --name my-hub --resource-group", "/subscriptions/s/resourcegroups/bridge/id-hub-x1\n");
+    azure.answers("identity list", IDENTITIES);
+    azure.answers("role assignment list", "");
+    for change in ["policy delete", "identity remove", "routing-endpoint delete", "route delete"] {
+        azure.answers(&format!("iot hub {change}"), "");
+    }
+}
+
+fn last_deployment(azure: &Azure, hub: &str, group: &str) {
+    azure.answers("deployment group show --name", &format!("{hub}\n{group}\n\nbridge\n"));
+}
+
+#[tokio::test]
+async fn a_hub_that_nobody_named_is_found_by_the_last_deployment_or_by_its_identity_and_spared() {
+    let by_deployment = azure();
+    last_deployment(&by_deployment, "my-hub", "plant");
+    let failed = azure();
+    last_deployment(&failed, "None", "None\nmy-hub\nplant");
+    let by_identity = azure();
+    by_identity
+        .answers("iot hub list", "other\tplant\t\nmy-hub\tplant\t/subscriptions/s/resourcegroups/BRIDGE/id-hub-x1\n");
+    for azure in [by_deployment, failed, by_identity] {
+        used_hub(&azure);
+        let refused = run(&azure, given(&[], "no\n")).await;
+        assert!(refused.code == 1 && !refused.calls.contains(" delete"), "{}", refused.calls);
+        let run = run(&azure, given(&["--yes"], "")).await;
+        let position = |words: &str| run.calls.lines().position(|call| call.contains(words));
+        assert_eq!(run.code, 0, "{}", run.transcript);
+        assert!(run.transcript.contains("IoT Hub my-hub in group plant\nIt stays"), "{}", run.transcript);
+        assert!(position("iot hub identity remove --name my-hub").unwrap() < position("group delete").unwrap());
+        assert!(position("routing-endpoint delete --hub-name my-hub").is_some(), "{}", run.calls);
+    }
+}
+
+#[tokio::test]
+async fn a_hub_of_the_bridges_own_goes_with_the_group() {
+    let azure = azure();
+    last_deployment(&azure, "iothub-x1", "Bridge");
+    azure.answers("iot hub list", "iothub-x1\tbridge\t/subscriptions/s/resourcegroups/bridge/id-hub-x1\n");
+    let run = run(&azure, given(&["--yes"], "")).await;
+    assert!(run.code == 0 && !run.calls.contains("iot hub show"), "{}", run.calls);
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_while_it_is_unknown_which_hub_the_bridge_uses() {
+    let azure = azure();
+    azure.fails("deployment group show", "ERROR: (AuthorizationFailed) no right to read deployments.\n", None);
+    let unreadable = run(&azure, given(&["--yes"], "")).await;
+    assert!(unreadable.transcript.contains("error: the last deployment of group bridge cannot be read"));
+    last_deployment(&azure, "my-hub", "plant");
+    azure.fails("iot hub show", "ERROR: No IoT Hub found with name my-hub in current subscription.\n", None);
+    let gone = run(&azure, given(&["--yes"], "")).await;
+    insta::assert_snapshot!("uninstall_without_its_hub", gone.transcript);
+    assert!(!(unreadable.calls + &gone.calls).contains(" delete"));
+    let forgotten = run(&azure, given(&["--yes", "--forget", "existingIotHubName"], "")).await;
+    assert_eq!(forgotten.code, 0, "{}", forgotten.transcript);
 }

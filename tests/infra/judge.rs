@@ -9,7 +9,7 @@ use crate::{agreement, checks, policy};
 fn deployments(sources: &Sources, templates: &Templates) -> Vec<Deployment> {
     let all_of_vendor = "RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect";
     let secret = ("webhookSecret", Value::text("sixteen-letters!"));
-    let cases: [(&str, Vec<(&str, Value)>); 10] = [
+    let cases: [(&str, Vec<(&str, Value)>); 11] = [
         ("free", vec![]),
         ("s1", vec![]),
         ("free", vec![secret.clone()]),
@@ -32,8 +32,20 @@ fn deployments(sources: &Sources, templates: &Templates) -> Vec<Deployment> {
         ),
         ("s1", vec![("vendorPolicyRights", Value::text(all_of_vendor))]),
         ("s1", vec![("iotHubSku", Value::text("S3")), ("iotHubUnits", Value::Number(10))]),
+        ("s1", further()),
     ];
     cases.into_iter().map(|(profile, set)| Deployment::of(sources, templates, profile, &set)).collect()
+}
+
+/// What an operator has on the hub beside the bridge's own.
+fn further() -> Vec<(&'static str, Value)> {
+    let json = serde_json::json!({
+        "furtherPolicies": [{"keyName": "reader", "rights": "ServiceConnect"}],
+        "furtherEndpoints": {"eventHubs": [{"name": "consumer", "endpointUri": "sb://consumer", "entityPath": "uplinks"}]},
+        "furtherRoutes": [{"name": "consumer", "source": "DeviceMessages", "condition": "true",
+            "endpointNames": ["consumer"], "isEnabled": true}],
+    });
+    ["furtherPolicies", "furtherEndpoints", "furtherRoutes"].map(|name| (name, Value::of_json(&json[name]))).to_vec()
 }
 
 /// Everything that is wrong. What cannot be read, or is made of itself, is not judged further.

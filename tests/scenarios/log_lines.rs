@@ -59,6 +59,21 @@ async fn a_downlink_that_waits(system: &System) {
     assert!(waiting["first_seen"].is_string() && waiting["attempts"].is_u64(), "{waiting}");
 }
 
+/// A batch that the host repeats though it was parked, e.g. because it cannot write the queue.
+async fn a_batch_that_is_stuck(system: &System) {
+    let repeated = |retries: u32| {
+        let metadata = json!({"RetryContext": {"RetryCount": retries, "MaxRetryCount": -1}});
+        json!({"Data": {"events": "[]"}, "Metadata": metadata}).to_string().into_bytes()
+    };
+    system.host.invoke_raw("hub_events", repeated(5)).await;
+    system.host.invoke_raw("hub_events", repeated(6)).await;
+    let stuck = line(system, r#""stuck":true"#).await;
+    assert_eq!((&stuck["retry_count"], &stuck["level"]), (&json!(6), &json!("ERROR")), "{stuck}");
+    system.host.invoke_raw("hub_events", b"{}".to_vec()).await;
+    let unreadable = line(system, "hub events cannot be read").await;
+    assert_eq!(unreadable["stuck"], true, "{unreadable}");
+}
+
 #[tokio::test]
 async fn every_member_of_a_line_that_the_workbook_and_the_alerts_read_is_there() {
     let mut options = Options::default();
@@ -72,6 +87,7 @@ async fn every_member_of_a_line_that_the_workbook_and_the_alerts_read_is_there()
     assert_eq!((&news["fate"], &news["desired_version"]), (&json!("ack"), &json!(3)));
     an_outage(&system).await;
     a_downlink_that_waits(&system).await;
+    a_batch_that_is_stuck(&system).await;
     system.iot_hub.set_device_enabled("sensor-1", false).unwrap();
     assert_eq!(send(&system, &device("sensor-1").uplink(2, 3, &[1])).await.status, 202);
     let dead = queued(&system, "dead-letter", 2).await.len();

@@ -22,7 +22,7 @@ use self::delivery::Delivery;
 use self::triage::{Triage, triage};
 use crate::app::{App, now};
 use crate::error::Error;
-use crate::invocation::{self, QueueOutputs, TriggerEvent};
+use crate::invocation::{self, EventBatch, QueueOutputs, TriggerEvent};
 use crate::iot_hub::event::{HubEvent, Recognised};
 use crate::parking::{HubEventOriginal, Item, Kind};
 use crate::settings::OnDeviceDeletion;
@@ -36,12 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(4 * 60);
 /// the host's retry policy repeats it, which keeps their order; after some tries they are parked, and the trigger's
 /// checkpoint moves on.
 pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) -> Response {
-    let batch = match invocation::event_batch(envelope) {
+    let batch = match batch_of(envelope) {
         Ok(batch) => batch,
-        Err(error) => {
-            error.log(None);
-            return invocation::failed(StatusCode::BAD_REQUEST, &error.to_string());
-        }
+        Err(error) => return invocation::failed(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     let is_to_be_parked = batch.is_to_be_parked();
     let partition_id = batch.partition_id.clone();
@@ -67,6 +64,26 @@ pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) 
     (tally.parked, tally.dead_lettered) = (queues.parked.len(), queues.dead_letter.len());
     tally.log();
     invocation::done(&tally.to_string(), &queues)
+}
+
+/// Reads a batch. An alert reads `stuck`: such a batch holds up its partition for ever, however well the peers are.
+fn batch_of(envelope: &Bytes) -> Result<EventBatch, Error> {
+    let batch = invocation::event_batch(envelope);
+    match &batch {
+        Ok(batch) => {
+            if let Some(retry_count) = batch.retries_in_vain() {
+                let partition_id = batch.partition_id.as_deref();
+                tracing::error!(
+                    stuck = true,
+                    retry_count,
+                    partition_id,
+                    "hub events come again though they were to be parked"
+                );
+            }
+        }
+        Err(error) => tracing::error!(stuck = true, kind = error.kind(), "hub events cannot be read: {error}"),
+    }
+    batch
 }
 
 /// Where events go that are not delivered.
@@ -112,13 +129,13 @@ fn irrelevance(app: &App, event: &HubEvent) -> Option<&'static str> {
 
 /// Function `hub_events` while settings are wrong: after the same number of tries every event that may be ours is parked.
 pub(crate) fn receive_misconfigured(error: &Error, trace: Option<String>, envelope: &Bytes) -> Response {
-    let failed = |reason: &Error| {
-        reason.log(None);
-        invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string())
-    };
-    let batch = match invocation::event_batch(envelope) {
+    let failed = |reason: &Error| invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &reason.to_string());
+    let batch = match batch_of(envelope) {
         Ok(batch) if batch.is_to_be_parked() => batch,
-        Ok(_) => return failed(error),
+        Ok(_) => {
+            error.log(None);
+            return failed(error);
+        }
         Err(malformed) => return failed(&malformed),
     };
     let is_ours = |event: &TriggerEvent| {

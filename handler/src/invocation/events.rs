@@ -76,6 +76,13 @@ impl EventBatch {
         self.retry.is_some_and(|retry| retry.retry_count > 0)
     }
 
+    /// How often the retry policy has repeated the batch, if that is more often than it takes to be parked: somebody
+    /// else, e.g. the queue, keeps it from ending.
+    #[must_use]
+    pub fn retries_in_vain(&self) -> Option<i64> {
+        self.retry.map(|retry| retry.retry_count).filter(|retries| *retries > RETRIES_BEFORE_PARKING)
+    }
+
     /// Whether what cannot be delivered now is to be parked: without a retry policy at once, else after some tries, and
     /// in any case at the last one.
     #[must_use]

@@ -88,7 +88,9 @@ fn of_hub(hub: &Item) -> Vec<Problem> {
 /// What reaches the functions is what the scenarios are tested with.
 fn to_event_hub(hub: &Item, deployment: &Deployment) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let of_event_hubs: Vec<_> = endpoints(hub).into_iter().filter(|(kind, _)| *kind == "eventHubs").collect();
+    let is_ours =
+        |(kind, endpoint): &(&str, &Value)| *kind == "eventHubs" && !deployment.is_further(endpoint.get("name"));
+    let of_event_hubs: Vec<_> = endpoints(hub).into_iter().filter(is_ours).collect();
     let [(_, endpoint)] = of_event_hubs.as_slice() else {
         problems.push(hub.problem(&format!("has {} Event Hubs endpoints, expected one", of_event_hubs.len())));
         return problems;

@@ -34,7 +34,7 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
     same("APPLICATIONINSIGHTS_AUTHENTICATION_STRING", &format!("ClientId={CLIENT};Authorization=AAD"));
     problems.extend(SECRETS.iter().filter_map(|(name, source)| secret(deployment, app, name, source)));
     for hub in deployment.of_kind("Microsoft.Devices/IotHubs") {
-        problems.extend(addresses(hub, app));
+        problems.extend(addresses(deployment, hub, app));
         problems.extend(device_policy(hub, app));
     }
     problems
@@ -57,12 +57,13 @@ fn secret(deployment: &Deployment, app: &Item, name: &str, source: &str) -> Opti
 }
 
 /// Hub and host reach the same event hub and the same account.
-fn addresses(hub: &Item, app: &Item) -> Vec<Problem> {
+fn addresses(deployment: &Deployment, hub: &Item, app: &Item) -> Vec<Problem> {
     let event_hubs = format!("sb://{}", setting(app, "EVENT_HUB__fullyQualifiedNamespace"));
     let blobs = setting(app, "AzureWebJobsStorage__blobServiceUri").to_string();
     let mut problems = Vec::new();
     for (kind, expected) in [("eventHubs", event_hubs), ("storageContainers", blobs)] {
-        for endpoint in hub.get("properties.routing.endpoints").get(kind).items() {
+        let endpoints = hub.get("properties.routing.endpoints").get(kind).items();
+        for endpoint in endpoints.iter().filter(|endpoint| !deployment.is_further(endpoint.get("name"))) {
             let found = endpoint.get("endpointUri").to_string();
             if found != expected {
                 problems.push(hub.problem(&format!("endpointUri is {found}, the app has {expected}")));

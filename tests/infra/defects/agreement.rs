@@ -195,9 +195,9 @@ const DEFECTS: [Defect; 34] = [
     defect(
         "alert about a function of another name",
         "infra/modules/log-alerts.bicep",
-        "Name == \"hub_events\"",
-        "Name == \"hub-events\"",
-        "asks about a function hub-events",
+        "Name == \"uplink\"",
+        "Name == \"uplinks\"",
+        "asks about a function uplinks",
     ),
 ];
 

@@ -9,7 +9,7 @@ const VAULT: &str = "infra/modules/key-vault.bicep";
 const APP: &str = "infra/modules/function-app.bicep";
 const ROLES: &str = "infra/modules/iot-hub-access.bicep";
 
-const DEFECTS: [Defect; 36] = [
+const DEFECTS: [Defect; 38] = [
     defect("S old TLS to storage", STORAGE, "'TLS1_2'", "'TLS1_0'", "minimumTlsVersion is TLS1_0, expected TLS1_2"),
     defect(
         "S plain HTTP to storage",
@@ -128,7 +128,7 @@ const DEFECTS: [Defect; 36] = [
     defect(
         "the service's own policies",
         HUB,
-        "    authorizationPolicies: concat(devicePolicy, empty(vendorPolicyRights) ? [] : vendorPolicy)\n",
+        "    authorizationPolicies: concat(devicePolicy, empty(vendorPolicyRights) ? [] : vendorPolicy, furtherPolicies)\n",
         "    authorizationPolicies: []\n",
         "so the service makes its own",
     ),
@@ -142,9 +142,23 @@ const DEFECTS: [Defect; 36] = [
     defect(
         "endpoint with a key",
         HUB,
-        "            authenticationType: 'identityBased'",
-        "            authenticationType: 'keyBased'",
+        "    name: eventsEndpoint\n    authenticationType: 'identityBased'",
+        "    name: eventsEndpoint\n    authenticationType: 'keyBased'",
         "is not identityBased",
+    ),
+    defect(
+        "further endpoint that is left to its key",
+        HUB,
+        "[for endpoint in furtherByKind.eventHubs: union(endpoint, byIdentity)]",
+        "furtherByKind.eventHubs",
+        "the endpoint consumer is not identityBased",
+    ),
+    defect(
+        "further policies that are not deployed as they are given",
+        HUB,
+        "vendorPolicy, furtherPolicies)",
+        "vendorPolicy, [{ keyName: 'readers', rights: 'ServiceConnect' }])",
+        "the policy readers has the rights ServiceConnect",
     ),
     defect(
         "device login switched off",

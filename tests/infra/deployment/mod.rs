@@ -90,6 +90,11 @@ impl Deployment {
         self.problems.extend(scope.missing.take());
     }
 
+    /// Whether the parameters name an endpoint or a policy beside the bridge's own.
+    pub(crate) fn is_further(&self, name: &Value) -> bool {
+        ["name", "keyName"].iter().any(|key| self.title.contains(&format!("{{{key}: {name}, ")))
+    }
+
     /// What this deploys of one type, without `existing` ones.
     pub(crate) fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Item> {
         self.items.iter().filter(move |item| item.kind == kind && !item.existing)

@@ -44,6 +44,7 @@ fn policies(hub: &Item, deployment: &Deployment) -> Vec<Problem> {
         let wanted_for_vendor = deployment.title.contains("vendorPolicyRights");
         let allowed = match name.as_text() {
             Some(VENDOR_POLICY) => wanted_for_vendor,
+            _ if deployment.is_further(name) => true,
             _ => rights.as_text() == Some("DeviceConnect"),
         };
         if !allowed {
