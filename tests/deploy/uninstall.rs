@@ -161,6 +161,11 @@ async fn nothing_is_deleted_while_it_is_unknown_which_hub_the_bridge_uses() {
     let gone = run(&azure, given(&["--yes"], "")).await;
     insta::assert_snapshot!("uninstall_without_its_hub", gone.transcript);
     assert!(!(unreadable.calls + &gone.calls).contains(" delete"));
+    azure.fails("iot hub list", "ERROR: (AuthorizationFailed) no right to list hubs.\n", None);
+    azure.fails("deployment group show", "ERROR: (DeploymentNotFound) not found.\n", None);
+    let unknown = run(&azure, given(&["--yes"], "")).await;
+    assert!(unknown.transcript.contains("error: found neither a deployment nor the hubs"), "{}", unknown.transcript);
+    assert!(!unknown.calls.contains(" delete"), "{}", unknown.calls);
     let forgotten = run(&azure, given(&["--yes", "--forget", "existingIotHubName"], "")).await;
     assert_eq!(forgotten.code, 0, "{}", forgotten.transcript);
 }
