@@ -47,10 +47,11 @@ Secrets come from the environment only, and so does who gets mail when an alert 
 TEXT
 }
 
-command=deploy profile=s1 resource_group='' location='' subscription='' in_subscription='' hub_group='' last_given='' name_suffix='' existing_iot_hub=''
+command=deploy profile=s1 resource_group='' location='' subscription='' name_suffix='' existing_iot_hub=''
 tts_address='' tts_identity_address='' tts_application='' webhook_id=azure-iot-hub simulate='' zip=''
 what_if='' no_webhook='' renew_function_key='' old_key_name='' yes=''
 parameters=() forgotten=()
+in_subscription='' hub_group='' last_given=''
 
 read_arguments() {
   [[ ${1:-} == uninstall ]] && command=uninstall && shift

@@ -77,6 +77,7 @@ fail_lacking() {
 # option_of NAME JSON: how the script is given the parameter.
 option_of() {
   local value=${2//$'\n'/ }
+  [[ $value != null ]] || value=…
   while [[ $value == *'  '* ]]; do value=${value//  / }; done
   value=${value#\"}
   value=${value%\"}

@@ -27,17 +27,31 @@ uninstall() {
 # Sets $hubs: those outside the group that this bridge uses, whether or not the arguments name one. Without the group's
 # identity and event hub, what is left in them would be broken.
 find_used_hubs() {
-  local found name group identities
+  local found name group identities unlisted=''
   [[ -z $existing_iot_hub ]] || hubs=("$existing_iot_hub")
   read_azure found iot hub list --output tsv --query \
     "[].[name, resourcegroup || resourceGroup, join(',', keys(identity.userAssignedIdentities || \`{}\`))]" ||
-    fail "az cannot list the IoT Hubs of subscription $subscription: $(complaint_line)" 'ask for the role Reader or more'
+    unlisted="az says $(complaint_line)"
   while IFS=$'\t' read -r name group identities; do
+    [[ ${group,,} != "${resource_group,,}" ]] || check_sole_user "$name" "$identities"
     [[ ${identities,,} != *"/resourcegroups/${resource_group,,}/"* ]] || add_used_hub "$name" "$group"
   done <<<"$found"
   is_forgotten existingIotHubName && return
   read_last_deployment
   [[ -z $last_hub ]] || add_used_hub "$last_hub" "$last_hub_group"
+  [[ -z $unlisted || -n $last_hub$existing_iot_hub ]] || fail "found neither a deployment nor the hubs of subscription $subscription: $unlisted" \
+    'ask for the role Reader or more: a hub outside the group may be in use' 'or, if there is none: --forget existingIotHubName'
+}
+
+# check_sole_user NAME IDENTITIES: a hub in the group goes with it, and with it what another bridge uses.
+check_sole_user() {
+  local one ids=()
+  IFS=, read -ra ids <<<"$2"
+  for one in "${ids[@]}"; do
+    [[ ${one,,} != */id-hub-* || ${one,,} == *"/resourcegroups/${resource_group,,}/"* ]] || fail \
+      "found IoT Hub $1 in group $resource_group, which another bridge uses, too: by $one" \
+      'uninstall that bridge first; or move the hub into another group: az resource move'
+  done
 }
 
 # add_used_hub NAME GROUP

@@ -151,6 +151,17 @@ async fn a_hub_of_the_bridges_own_goes_with_the_group() {
 }
 
 #[tokio::test]
+async fn a_group_whose_hub_another_bridge_uses_is_not_deleted() {
+    let azure = azure();
+    let identities =
+        "/subscriptions/s/resourcegroups/bridge/id-hub-x1,/subscriptions/s/resourceGroups/bridge-2/id-hub-x2";
+    azure.answers("iot hub list", &format!("iothub-x1\tBridge\t{identities}\n"));
+    let refused = run(&azure, given(&["--yes"], "")).await;
+    assert!(refused.transcript.contains("error: found IoT Hub iothub-x1 in group bridge, which another bridge uses"));
+    assert!(refused.code == 1 && !refused.calls.contains(" delete"), "{}", refused.calls);
+}
+
+#[tokio::test]
 async fn nothing_is_deleted_while_it_is_unknown_which_hub_the_bridge_uses() {
     let azure = azure();
     azure.fails("deployment group show", "ERROR: (AuthorizationFailed) no right to read deployments.\n", None);
@@ -161,6 +172,11 @@ async fn nothing_is_deleted_while_it_is_unknown_which_hub_the_bridge_uses() {
     let gone = run(&azure, given(&["--yes"], "")).await;
     insta::assert_snapshot!("uninstall_without_its_hub", gone.transcript);
     assert!(!(unreadable.calls + &gone.calls).contains(" delete"));
+    azure.fails("iot hub list", "ERROR: (AuthorizationFailed) no right to list hubs.\n", None);
+    azure.fails("deployment group show", "ERROR: (DeploymentNotFound) not found.\n", None);
+    let unknown = run(&azure, given(&["--yes"], "")).await;
+    assert!(unknown.transcript.contains("error: found neither a deployment nor the hubs"), "{}", unknown.transcript);
+    assert!(!unknown.calls.contains(" delete"), "{}", unknown.calls);
     let forgotten = run(&azure, given(&["--yes", "--forget", "existingIotHubName"], "")).await;
     assert_eq!(forgotten.code, 0, "{}", forgotten.transcript);
 }
