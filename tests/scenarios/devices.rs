@@ -110,10 +110,10 @@ async fn a_throttled_registry_delays_new_devices_and_not_known_ones() {
 #[tokio::test]
 async fn new_devices_that_iot_hub_does_not_know_everywhere_yet_do_not_stop_the_others() {
     let system =
-        system_with(&[("WEBHOOK_ANSWER_WITHIN_SECONDS", "1"), ("AzureWebJobs.redeliver.Disabled", "true")]).await;
+        system_with(&[("WEBHOOK_ANSWER_WITHIN_SECONDS", "2"), ("AzureWebJobs.redeliver.Disabled", "true")]).await;
     system.iot_hub.create_device("sensor-1").unwrap();
     let (error_code, message) = ("DeviceNotFound", "Device not registered".to_owned());
-    for number in 1..=6 {
+    for number in 1..=5 {
         let device_id = format!("new-{number}");
         let effect = Effect::Status { status: 404, error_code, message: message.clone() };
         system.iot_hub.inject(Fault::new(Operation::DeviceSend, effect).for_device(&device_id));
