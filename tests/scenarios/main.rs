@@ -1,8 +1,10 @@
 //! What the product promises. The names of the scenarios are the feature list.
 #![expect(clippy::unwrap_used, reason = "a scenario's helpers fail the scenario")]
 
+mod sensor;
 mod support;
 
+mod created_anew;
 mod dead_letters;
 mod devices;
 mod downlinks;
