@@ -131,10 +131,10 @@ fn undelivered(item: Item, message: &QueueMessage, error: Error) -> Response {
 }
 
 /// Parked anew, an item has all its dequeues left, so waiting for tomorrow ends here: a quota that is used up day after day
-/// is too small.
+/// is too small. One that a person has put back, without attempts, waits for one more midnight.
 fn bounded(error: Error, item: &Item) -> Error {
     if let Error::Unavailable { peer, what, retry: Retry::NextDay } = &error
-        && item.age(now()) >= TRIED_FOR
+        && (item.age(now()) >= TRIED_FOR && item.attempts > 0)
     {
         let what = format!("{what}; its daily quota is too small: add units, or choose a larger tier");
         return Error::Refused { peer: *peer, what };

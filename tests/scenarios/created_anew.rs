@@ -8,8 +8,13 @@ use serde_json::{Value, json};
 use crate::sensor::{SLOW, asked, registered, with_sensor};
 use crate::support::{
     LIMIT, all_events_handled, create_tagged, items, lorawan_status, lorawan_tags, nothing_is_parked, park_event,
-    system, tag,
+    queued, system, tag,
 };
+
+/// The EUIs of `sensor-1`, as an item names them.
+fn euis() -> Value {
+    json!({"devEui": "70B3D57ED0000001", "joinEui": "70B3D57ED0FFFF00"})
+}
 
 #[tokio::test]
 async fn a_device_created_anew_is_whole_although_its_old_deletion_was_cut_short() {
@@ -91,8 +96,71 @@ async fn a_late_registration_cut_short_after_the_deletion_leaves_nothing_behind(
     system.iot_hub.delete_device("sensor-1").unwrap();
     all_events_handled(&system).await;
     system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
-    park_event(&system, "updateTwin", json!({"tags": {"lorawan": true}, "version": 2})).await;
+    park_event(&system, "updateTwin", json!({"tags": {"lorawan": euis()}, "version": 2})).await;
     system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_late_change_of_a_device_that_is_gone_leaves_one_alone_that_it_may_not_be_about() {
+    let system = with_sensor().await;
+    let identity = registered(&system).await.at(Server::Identity).unwrap().clone();
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    all_events_handled(&system).await;
+    system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
+    let others = json!({"devEui": "70B3D57ED00000FF"});
+    for lorawan in [json!(true), others] {
+        park_event(&system, "updateTwin", json!({"tags": {"lorawan": lorawan}, "version": 2})).await;
+        nothing_is_parked(&system).await;
+    }
+    assert!(system.tts.device("plant-a", "sensor-1").is_some());
+}
+
+#[tokio::test]
+async fn a_parked_change_of_some_tags_names_its_device() {
+    let system = with_sensor().await;
+    system.tts.inject(Fault::always(Effect::Unavailable));
+    tag(&system, "sensor-1", &json!({"name": "Cellar"}));
+    let item = queued(&system, "parked", 1).await.remove(0);
+    assert_eq!(item["original"]["body"]["tags"]["lorawan"], euis(), "{item}");
+}
+
+/// Somebody writes the identity of `sensor-1`, whose `deviceEtag` moves.
+fn write_identity(system: &System) {
+    for is_enabled in [false, true] {
+        system.iot_hub.set_device_enabled("sensor-1", is_enabled).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_device_whose_identity_was_written_and_whose_euis_were_changed_is_deleted_all_the_same() {
+    let system = with_sensor().await;
+    write_identity(&system);
+    tag(&system, "sensor-1", &json!({"devEui": "70B3D57ED00000FF"}));
+    lorawan_status(&system, "sensor-1", "refused").await;
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_device_created_anew_whose_identity_was_written_is_not_deleted_late() {
+    let system = with_sensor().await;
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    write_identity(&system);
+    park_event(&system, "deleteDeviceIdentity", json!({"deviceId": "sensor-1"})).await;
+    nothing_is_parked(&system).await;
+    assert!(registered(&system).await.has_session, "it is still the device that has joined");
+}
+
+#[tokio::test]
+async fn downlinks_of_a_device_go_on_although_its_newest_tags_were_refused_and_its_identity_was_written() {
+    let system = with_sensor().await;
+    assert!(system.tts.start_session("plant-a", "sensor-1"));
+    tag(&system, "sensor-1", &json!({"name": "x".repeat(51)}));
+    lorawan_status(&system, "sensor-1", "refused").await;
+    write_identity(&system);
+    let desired = json!({"rawDownlink": {"fPort": 15, "framePayload": "01"}});
+    system.iot_hub.patch_twin("sensor-1", json!({"properties": {"desired": desired}})).unwrap();
+    system.tts.wait_for_downlinks("plant-a", "sensor-1", 1, LIMIT).await.unwrap();
 }
 
 #[tokio::test]
@@ -196,6 +264,6 @@ async fn a_late_registration_cut_short_leaves_nothing_behind_although_the_device
     system.iot_hub.create_device_with_twin("sensor-1", json!({"tags": {"site": "roof"}})).unwrap();
     all_events_handled(&system).await;
     system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
-    park_event(&system, "updateTwin", json!({"tags": {"lorawan": true}, "version": 7})).await;
+    park_event(&system, "updateTwin", json!({"tags": {"lorawan": euis()}, "version": 7})).await;
     system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
 }

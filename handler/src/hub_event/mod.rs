@@ -13,6 +13,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde_json::Value;
 
 pub(crate) use self::redelivery::redeliver;
 pub(crate) use self::submitted::Submitted;
@@ -59,7 +60,7 @@ pub(crate) async fn receive(app: &App, trace: Option<String>, envelope: &Bytes) 
             return invocation::failed(StatusCode::SERVICE_UNAVAILABLE, &format!("{error}; so far {tally}"));
         }
     }
-    let kept = |source, error: &Error| item(partition_id.clone(), source, error, trace.clone());
+    let kept = |source, tags: &Value, error: &Error| item(partition_id.clone(), source, tags, error, trace.clone());
     let queues = queues(delivery, refused, partition_id.as_deref(), kept);
     (tally.parked, tally.dead_lettered) = (queues.parked.len(), queues.dead_letter.len());
     tally.log();
@@ -91,22 +92,25 @@ fn queues(
     delivery: Delivery,
     unreadable: Vec<(TriggerEvent, Error)>,
     partition_id: Option<&str>,
-    kept: impl Fn(TriggerEvent, &Error) -> Option<String>,
+    kept: impl Fn(TriggerEvent, &Value, &Error) -> Option<String>,
 ) -> QueueOutputs {
     let Delivery { delivered: _, refused, set_aside, left } = delivery;
     let mut queues = QueueOutputs::default();
-    let refused = refused.into_iter().map(|(candidate, error)| (candidate.source, error));
-    for (source, error) in unreadable.into_iter().chain(refused) {
+    let refused = refused.into_iter().map(|(candidate, error)| (candidate.source, candidate.device_tags, error));
+    let unreadable = unreadable.into_iter().map(|(source, error)| (source, Value::Null, error));
+    for (source, tags, error) in unreadable.chain(refused) {
         let (device_id, sequence_number) = (source.device_id(), source.sequence_number);
         let kind = error.kind();
         tracing::error!(device_id, partition_id, sequence_number, kind, "hub event dead-lettered: {error}");
-        queues.dead_letter.extend(kept(source, &error));
+        queues.dead_letter.extend(kept(source, &tags, &error));
     }
     for (candidate, error) in &set_aside {
         error.log(candidate.source.device_id());
     }
     let parked = set_aside.into_iter().chain(left);
-    queues.parked.extend(parked.filter_map(|(candidate, error)| kept(candidate.source, &error)));
+    queues
+        .parked
+        .extend(parked.filter_map(|(candidate, error)| kept(candidate.source, &candidate.device_tags, &error)));
     queues
 }
 
@@ -141,20 +145,28 @@ pub(crate) fn receive_misconfigured(error: &Error, trace: Option<String>, envelo
     let is_ours = |event: &TriggerEvent| {
         !matches!(HubEvent::recognise(&event.body, &event.properties), Ok(Recognised::Ignored(_)))
     };
-    let kept = |event| item(batch.partition_id.clone(), event, error, trace.clone());
+    let kept = |event| item(batch.partition_id.clone(), event, &Value::Null, error, trace.clone());
     let parked: Vec<_> = batch.events.into_iter().filter(is_ours).filter_map(kept).collect();
     tracing::error!(parked = parked.len(), "{} hub events parked: {error}", parked.len());
     invocation::done("parked", &QueueOutputs { parked, ..QueueOutputs::default() })
 }
 
-/// The queue item of an event. A body that does not fit, which no twin's does, is left out.
-fn item(partition_id: Option<String>, source: TriggerEvent, error: &Error, trace: Option<String>) -> Option<String> {
+/// The queue item of an event of a device with these `tags.lorawan`, if they are known. A body that does not fit, which no
+/// twin's does, is left out.
+fn item(
+    partition_id: Option<String>,
+    source: TriggerEvent,
+    tags: &Value,
+    error: &Error,
+    trace: Option<String>,
+) -> Option<String> {
     let device_id = source.device_id().map(str::to_owned);
     let (sequence_number, bytes) = (source.sequence_number, source.body.len());
     let encode = |original: &HubEventOriginal| {
         Item::new(Kind::HubEvent, error, now(), original).about(device_id.clone(), trace.clone()).encode()
     };
-    let original = HubEventOriginal::new(partition_id, sequence_number, source.properties, &source.body);
+    let original =
+        HubEventOriginal::new(partition_id, sequence_number, source.properties, &source.body).of_device(tags);
     let encoded = encode(&original).or_else(|_| encode(&original.without_body(bytes)));
     encoded.map_err(|too_large| tracing::error!(device_id, sequence_number, "hub event lost: {too_large}")).ok()
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::submitted::{Place, Submitted};
@@ -28,6 +29,8 @@ pub(super) struct Candidate {
     pub(super) place: Option<Place>,
     /// Whether another invocation may have delivered it before.
     pub(super) may_be_repeated: bool,
+    /// `tags.lorawan` its device had at the last try, if that was about them.
+    pub(super) device_tags: Value,
 }
 
 /// What became of a batch's events.
@@ -106,7 +109,8 @@ pub(super) fn triage(
         match sorted(&source, device_ids, &irrelevance) {
             Sorted::Candidate(event, ids) => {
                 let may_be_repeated = is_retried || !source.is_younger_than(FRESH, now);
-                triage.candidates.push(Candidate { event, ids, source, place, may_be_repeated });
+                let device_tags = Value::Null;
+                triage.candidates.push(Candidate { event, ids, source, place, may_be_repeated, device_tags });
             }
             Sorted::Ignored(reason) => *triage.tally.ignored.entry(reason).or_default() += 1,
             Sorted::Refused(reason) => triage.refused.push((source, Error::Malformed(reason))),
@@ -161,7 +165,14 @@ pub(super) mod tests {
             properties: Map::new(),
         };
         let ids = EndDeviceIds::new(application_id, "sensor-1").unwrap();
-        Candidate { source: self::event(json!({}), event.body.get()), event, ids, place: None, may_be_repeated: false }
+        Candidate {
+            source: self::event(json!({}), event.body.get()),
+            event,
+            ids,
+            place: None,
+            may_be_repeated: false,
+            device_tags: Value::Null,
+        }
     }
 
     fn event(properties: Value, body: &str) -> TriggerEvent {

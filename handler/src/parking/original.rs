@@ -62,6 +62,18 @@ impl HubEventOriginal {
         Self { body: None, unread_body: Some(UnreadBody { bytes, base64: None }), ..self }
     }
 
+    /// The same, with the EUIs of the device as its `tags.lorawan` name them, for an event of some of its tags.
+    #[must_use]
+    pub fn of_device(mut self, lorawan: &Value) -> Self {
+        if let (Value::Object(euis), Some(body)) = (what_is_kept("lorawan", lorawan), &mut self.body)
+            && let Some(tag) =
+                body.get_mut("tags").and_then(|tags| tags.get_mut("lorawan")).filter(|tag| !tag.is_null())
+        {
+            *tag = euis.into();
+        }
+        self
+    }
+
     /// What is kept of an event.
     #[must_use]
     pub fn new(
@@ -97,12 +109,11 @@ fn without_keys(mut twin: Map<String, Value>) -> Map<String, Value> {
 /// What is kept of a tag: which device is meant, and whether it was ever registered.
 fn what_is_kept(name: &str, tag: &Value) -> Value {
     let is_eui = |text: &&str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let eui = |name: &str| Some((name.to_owned(), json!(tag[name].as_str().map(str::trim).filter(is_eui)?)));
+    let euis = || ["devEui", "joinEui"].into_iter().filter_map(eui);
     let kept: Map<_, _> = match name {
-        "lorawan" => {
-            let eui = |name: &str| Some((name.to_owned(), json!(tag[name].as_str().map(str::trim).filter(is_eui)?)));
-            ["devEui", "joinEui"].into_iter().filter_map(eui).collect()
-        }
-        "lorawanStatus" if !tag["applied"].is_null() => Map::from_iter([("applied".to_owned(), Value::Bool(true))]),
+        "lorawan" => euis().collect(),
+        "lorawanStatus" => euis().chain([("applied".to_owned(), json!(!tag["applied"].is_null()))]).collect(),
         _ => Map::new(),
     };
     if kept.is_empty() { Value::Bool(true) } else { Value::Object(kept) }
@@ -165,15 +176,25 @@ mod tests {
                 json!({"applied": "key:a"}),
                 json!([{"devEui": EUI}, {"applied": true}]),
             ),
-            (json!({"joinEui": EUI, "name": "x"}), json!({"state": "refused"}), json!([{"joinEui": EUI}, true])),
+            (
+                json!({"joinEui": EUI, "name": "x"}),
+                json!({"state": "refused", "devEui": EUI}),
+                json!([{"joinEui": EUI}, {"devEui": EUI, "applied": false}]),
+            ),
             // A key that was pasted into the wrong tag.
-            (json!({"devEui": "00112233445566778899AABBCCDDEE01"}), json!(1), json!([true, true])),
+            (json!({"devEui": "00112233445566778899AABBCCDDEE01"}), json!({}), json!([true, {"applied": false}])),
             (json!("text"), json!(null), json!([true, null])),
         ] {
             let body = json!({"tags": {"lorawan": lorawan, "lorawanStatus": status}}).to_string();
             let tags = &kept(body.as_bytes())["body"]["tags"];
             assert_eq!(json!([tags["lorawan"], tags["lorawanStatus"]]), expected, "{body}");
         }
+        let of_device = |body: &Value| {
+            let original = HubEventOriginal::new(None, None, Map::new(), body.to_string().as_bytes());
+            original.of_device(&json!({"devEui": EUI, "appKey": "00"})).body.unwrap()["tags"]["lorawan"].clone()
+        };
+        assert_eq!(of_device(&json!({"tags": {"lorawan": {"name": "x"}}})), json!({"devEui": EUI}));
+        assert_eq!(of_device(&json!({"tags": {"lorawan": null}})), Value::Null);
     }
 
     #[test]

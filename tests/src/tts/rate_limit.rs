@@ -1,10 +1,10 @@
-//! Rate limits: one token bucket for each method and path, as The Things Stack keeps them by method and entity.
+//! Rate limits: one token bucket for each path, as The Things Stack keeps them.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use hyper::Response;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Response};
 
 use super::rejection::Rejection;
 
@@ -18,13 +18,13 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// For each method and path.
+    /// For each path.
     #[must_use]
     pub fn per_second(count: u32) -> Self {
         Self { count, per: Duration::from_secs(1) }
     }
 
-    /// For each method and path.
+    /// For each path.
     #[must_use]
     pub fn per_minute(count: u32) -> Self {
         Self { count, per: Duration::from_secs(60) }
@@ -45,7 +45,7 @@ impl RateLimit {
 #[derive(Debug)]
 pub(super) struct Limiter {
     limit: Option<RateLimit>,
-    buckets: HashMap<(Method, String), Bucket>,
+    buckets: HashMap<String, Bucket>,
     pub(super) refused: u64,
 }
 
@@ -72,11 +72,11 @@ impl Limiter {
     }
 
     /// Takes a token for one request; without a limit there is nothing to tell.
-    pub(super) fn take(&mut self, method: &Method, path: &str, now: Instant) -> Option<Quota> {
+    pub(super) fn take(&mut self, path: &str, now: Instant) -> Option<Quota> {
         let limit = self.limit?;
         let most = f64::from(limit.count);
         let full = || Bucket { tokens: most, filled_at: now };
-        let bucket = self.buckets.entry((method.clone(), path.to_owned())).or_insert_with(full);
+        let bucket = self.buckets.entry(path.to_owned()).or_insert_with(full);
         let filled = limit.tokens_in(now.saturating_duration_since(bucket.filled_at));
         *bucket = Bucket { tokens: (bucket.tokens + filled).min(most), filled_at: now };
         let is_let_through = bucket.tokens >= 1.0;
@@ -124,16 +124,15 @@ mod tests {
     fn a_bucket_empties_and_fills() {
         let mut limiter = Limiter::new(Some(RateLimit::per_minute(2)));
         let begin = Instant::now();
-        let mut take = |method: &Method, path: &str, seconds| {
-            let quota = limiter.take(method, path, begin + Duration::from_secs(seconds)).expect("limit");
+        let mut take = |path: &str, seconds| {
+            let quota = limiter.take(path, begin + Duration::from_secs(seconds)).expect("limit");
             (quota.available, quota.reset, quota.retry)
         };
-        assert_eq!(take(&Method::PUT, "/a", 0), (1, 30, None));
-        assert_eq!(take(&Method::PUT, "/a", 0), (0, 60, None));
-        assert_eq!(take(&Method::PUT, "/a", 10), (0, 50, Some(20)));
-        assert_eq!(take(&Method::GET, "/a", 10), (1, 30, None));
-        assert_eq!(take(&Method::PUT, "/b", 10), (1, 30, None));
-        assert_eq!(take(&Method::PUT, "/a", 31), (0, 59, None));
+        assert_eq!(take("/a", 0), (1, 30, None));
+        assert_eq!(take("/a", 0), (0, 60, None));
+        assert_eq!(take("/a", 10), (0, 50, Some(20)));
+        assert_eq!(take("/b", 10), (1, 30, None));
+        assert_eq!(take("/a", 31), (0, 59, None));
         assert_eq!(limiter.refused, 1);
     }
 }

@@ -83,7 +83,7 @@ async fn answer(state: &State, port: Port, request: hyper::Request<Incoming>) ->
         Err(_) => return Err(Reset),
     };
     let server = route::split(parts.uri.path()).map(|(server, _)| server).filter(|server| port.has(*server));
-    let quota = server.and_then(|_| locked(&state.limiter).take(&parts.method, parts.uri.path(), Instant::now()));
+    let quota = server.and_then(|_| locked(&state.limiter).take(parts.uri.path(), Instant::now()));
     if let Some(refusal) = quota.and_then(|quota| quota.refusal()) {
         return Ok(finish(state, index, Err(refusal)));
     }

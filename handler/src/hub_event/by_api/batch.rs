@@ -67,11 +67,11 @@ impl ByApi<'_> {
         let mut stopped_by: Option<Error> = None;
         // A later downlink would overtake one that is set aside, which comes again if the batch does.
         let mut downlinks_wait: Option<Error> = None;
-        for (position, candidate) in events {
+        for (position, mut candidate) in events {
             let waits = downlinks_wait.as_ref().filter(|_| DesiredDownlink::of(&candidate.event).is_some());
             let result = match stopped_by.as_ref().or(waits) {
                 Some(error) => Err(error.clone()),
-                None => self.deliver_one(&candidate, is_to_be_parked, deadline).await,
+                None => self.deliver_one(&mut candidate, is_to_be_parked, deadline).await,
             };
             outcomes.push(match result {
                 Ok(()) => done((position, candidate)),
@@ -90,17 +90,25 @@ impl ByApi<'_> {
         outcomes
     }
 
-    async fn deliver_one(&self, candidate: &Candidate, is_to_be_parked: bool, deadline: Instant) -> Result<(), Error> {
+    async fn deliver_one(
+        &self,
+        candidate: &mut Candidate,
+        is_to_be_parked: bool,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         let device_id = DeviceId::new(&candidate.event.device_id).map_err(Error::Malformed)?;
         let Some(request) = Request::of(&candidate.event) else { return Ok(()) };
         let attempt = if candidate.may_be_repeated { Try::Repeated } else { Try::First };
         let result = self.carry_out(&candidate.ids, &device_id, &request, attempt, deadline).await;
-        if let Err(Failure { error, is_of_tags: true }) = &result
-            && (is_to_be_parked && error.is_transient())
-        {
-            self.note_waiting(&device_id, error, deadline).await;
+        let Err(Failure { error, tags }) = result else { return Ok(()) };
+        if let Some(tags) = tags {
+            if is_to_be_parked && error.is_transient() {
+                self.note_waiting(&device_id, &error, deadline).await;
+            }
+            // If its device is gone when its time comes, this tells which one it was.
+            candidate.device_tags = tags;
         }
-        result.map_err(|failure| failure.error)
+        Err(error)
     }
 }
 

@@ -86,6 +86,13 @@ impl DesiredDownlink {
         is_its_version && self.changed_at.zip(then).is_some_and(|(changed_at, then)| changed_at != then)
     }
 
+    /// Whether a newer one in the twin leaves nothing of it in the queue.
+    pub(super) fn is_replaced_in(&self, twin: &Value) -> bool {
+        let desired = &twin["properties"]["desired"];
+        let newest = desired["$metadata"][RAW]["$lastUpdatedVersion"].as_u64();
+        desired[RAW]["operation"] == "replace" && newest > Some(self.version)
+    }
+
     /// Whether one of these correlation ids is that of a newer downlink.
     pub(super) fn is_overtaken_in(&self, correlation_ids: &[String]) -> bool {
         let versions = correlation_ids.iter().filter_map(|id| id.strip_prefix(OURS)?.parse::<u64>().ok());

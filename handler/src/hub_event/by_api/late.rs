@@ -4,6 +4,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::super::as_of_now::as_of_now;
+use super::tags::euis_in;
 use super::{ByApi, Request, Try};
 use crate::error::Error;
 use crate::iot_hub::DeviceId;
@@ -64,11 +65,12 @@ impl ByApi<'_> {
         deadline: Instant,
     ) -> Result<(), Error> {
         let body: Value = serde_json::from_str(event.body.get()).unwrap_or_default();
-        if attempt == Try::Retried || self.has_another(ids, &body["tags"]["lorawan"], deadline).await? == Some(true) {
-            tracing::info!(device_id = device_id.as_str(), "parked event left out: its device is gone");
-            return Ok(());
+        let named = ["lorawan", "lorawanStatus"].map(|name| euis_in(&body["tags"][name]));
+        if attempt != Try::Retried && self.has_another(ids, &named, deadline).await? == Some(false) {
+            return self.delete(ids, device_id, attempt, deadline).await;
         }
-        self.delete(ids, device_id, attempt, deadline).await
+        tracing::info!(device_id = device_id.as_str(), "parked event left out: its device is gone");
+        Ok(())
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use self::downlink::DesiredDownlink;
 use self::registration::{Trust, lorawan_tags};
+use self::tags::{Euis, euis_in};
 use crate::app::{App, now};
 use crate::error::Error;
 use crate::iot_hub::DeviceId;
@@ -40,8 +41,9 @@ pub(super) struct ByApi<'a> {
 pub(super) enum Request {
     /// The device is gone from IoT Hub.
     Deletion {
-        /// Its `tags.lorawan`, if its twin remembers no registration: there may be another device under its id.
-        unrecorded: Option<Value>,
+        /// The EUIs its tags and its status name, if its twin remembers no registration: there may be another device under
+        /// its id.
+        unrecorded: Option<[Euis; 2]>,
     },
     Change(Box<Change>),
 }
@@ -72,23 +74,24 @@ pub(super) enum Try {
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) error: Error,
-    /// Whether it is the device's registration that was not done.
-    pub(super) is_of_tags: bool,
+    /// If it is the device's registration that was not done: the tags it has now.
+    pub(super) tags: Option<Value>,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, is_of_tags: false }
+        Self { error, tags: None }
     }
 }
 
 impl Request {
     /// What an event asks for; `None` if nothing that concerns The Things Stack.
     pub(super) fn of(event: &HubEvent) -> Option<Self> {
-        let mut body: Value = serde_json::from_str(event.body.get()).ok()?;
+        let body: Value = serde_json::from_str(event.body.get()).ok()?;
         if event.operation == Operation::Deleted {
-            let unrecorded =
-                Some(body["tags"]["lorawan"].take()).filter(|tags| !tags.is_null() && !status::is_recorded(&body));
+            let tags = &body["tags"];
+            let may_be_another = !tags["lorawan"].is_null() && !status::is_recorded(&body);
+            let unrecorded = may_be_another.then(|| [euis_in(&tags["lorawan"]), euis_in(&tags["lorawanStatus"])]);
             return Some(Self::Deletion { unrecorded });
         }
         let is_of_tags = lorawan_tags(&body).is_some();
@@ -112,8 +115,8 @@ impl ByApi<'_> {
     ) -> Result<(), Failure> {
         let Change { is_of_tags, downlink } = match request {
             Request::Deletion { unrecorded } => {
-                if let Some(tags) = unrecorded
-                    && self.has_another(ids, tags, deadline).await? != Some(false)
+                if let Some(named) = unrecorded
+                    && self.has_another(ids, named, deadline).await? != Some(false)
                 {
                     let device_id = device_id.as_str();
                     tracing::info!(
@@ -134,7 +137,7 @@ impl ByApi<'_> {
         };
         if *is_of_tags {
             let followed = self.follow_tags(ids, device_id, twin.clone(), trust, deadline).await;
-            followed.map_err(|error| Failure { error, is_of_tags: true })?;
+            followed.map_err(|error| Failure { error, tags: Some(twin["tags"]["lorawan"].clone()) })?;
         } else if downlink.is_some() {
             self.have_registered(ids, device_id, &twin, deadline).await?;
         }
@@ -187,7 +190,7 @@ mod tests {
 
     #[test]
     fn only_deletions_lorawan_tags_and_downlinks_concern_the_things_stack() {
-        let tags = json!({"tags": {"lorawan": {"devEui": "70B3"}, "site": "roof"}});
+        let tags = json!({"tags": {"lorawan": {"devEui": "70B3D57ED0000001"}, "site": "roof"}});
         let change = Change { is_of_tags: true, downlink: None };
         let expected = Request::Change(Box::new(change));
         for operation in [Operation::Created, Operation::TwinUpdated, Operation::TwinReplaced] {
@@ -202,15 +205,19 @@ mod tests {
             }
         }
         let deletion = |unrecorded| Some(Request::Deletion { unrecorded });
-        let unrecorded = Some(json!({"devEui": "70B3"}));
+        let eui = || Some("70B3D57ED0000001".to_owned());
+        let unrecorded = Some([[eui(), None], [None, None]]);
         assert_eq!(request(Operation::Deleted, &json!({})), deletion(None), "it is no LoRaWAN device");
         assert_eq!(request(Operation::Deleted, &tags), deletion(unrecorded.clone()));
         for (status, expected) in [
             (json!({"state": "refused", "applied": "key:a"}), None),
-            (json!({"state": "refused"}), unrecorded.clone()),
+            (json!(true), None),
+            (json!({"applied": true}), None),
+            (json!({"applied": false}), unrecorded.clone()),
+            (json!({"state": "refused", "joinEui": eui()}), Some([[eui(), None], [None, eui()]])),
             (json!({"state": "waiting"}), unrecorded),
         ] {
-            let body = json!({"tags": {"lorawan": {"devEui": "70B3"}, "lorawanStatus": status}});
+            let body = json!({"tags": {"lorawan": {"devEui": "70B3D57ED0000001"}, "lorawanStatus": status}});
             assert_eq!(request(Operation::Deleted, &body), deletion(expected), "{status}");
         }
     }

@@ -60,8 +60,14 @@ impl ByApi<'_> {
                 None => return followed.map(drop),
                 Some(Successor::Same(changed)) => twin = changed,
                 Some(other) => {
-                    let followed = self.follow_successor(ids, device_id, other, followed.is_ok(), deadline);
-                    return Box::pin(followed).await;
+                    let Some((successor, trust)) =
+                        self.succeeded_by(ids, device_id, other, followed.is_ok(), deadline).await?
+                    else {
+                        return Ok(());
+                    };
+                    (remembered, is_recorded) = (status::remembered(&successor).trusted(trust), true);
+                    twin = successor;
+                    continue;
                 }
             }
             // What has just been registered, the twin does not know yet; what was refused may be written in part.
@@ -112,7 +118,8 @@ impl ByApi<'_> {
         deadline: Instant,
     ) -> Result<(), Error> {
         let Remembered { applied, is_refused, .. } = status::remembered(twin);
-        if applied.is_some() || lorawan_tags(twin).is_none() {
+        // One that was refused later is registered as it was before.
+        if applied.is_some() || lorawan_tags(twin).is_none() || is_refused && status::is_recorded(twin) {
             return Ok(());
         }
         let refused = |what: String| Error::NotYet { peer: Peer::Tts, what };

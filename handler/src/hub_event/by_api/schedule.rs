@@ -40,7 +40,7 @@ impl ByApi<'_> {
                 left_out("it is in the queue already");
                 return Ok(());
             }
-            if is_overtaken && downlink.operation == Operation::Replace {
+            if is_overtaken && (downlink.operation == Operation::Replace || desired.is_replaced_in(twin)) {
                 left_out("a newer one is in the queue");
                 return Ok(());
             }
@@ -63,8 +63,8 @@ fn gone_ahead(version: u64) -> Error {
     Error::Refused {
         peer: Peer::Tts,
         what: format!(
-            "found a newer downlink in the device's queue; that of desired version {version} was sent or refused before, and \
-             which is not known: if the device did not get it, set it in the twin again"
+            "found a newer downlink in the device's queue; that of desired version {version} was sent, refused or set aside \
+             before, and which is not known: if the device did not get it and should still, set it in the twin again"
         ),
     }
 }

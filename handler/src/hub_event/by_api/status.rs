@@ -43,17 +43,23 @@ pub(super) fn remembered(twin: &Value) -> Remembered {
     Remembered { is_registered: is_registered && applied.is_some(), is_refused, applied }
 }
 
-/// Whether a device was registered once, as its last twin says.
-pub(super) fn is_recorded(body: &Value) -> bool {
-    !body["tags"]["lorawanStatus"]["applied"].is_null()
+/// Whether a device was registered once, as its twin says; a parked one says so by `true`.
+pub(super) fn is_recorded(twin: &Value) -> bool {
+    let status = &twin["tags"]["lorawanStatus"];
+    let applied = &status["applied"];
+    if applied.is_null() { *status == true } else { *applied != false }
 }
 
-/// The tags that say that the device of this twin is registered as its tags are.
+/// The tags that say that the device of this twin is registered as its tags are. The EUIs stay there as what was
+/// registered last, whatever becomes of the tags.
 pub(super) fn registered(twin: &Value, applied: &Applied, remarks: &[String], now: OffsetDateTime) -> Value {
     let reason = (!remarks.is_empty()).then(|| format!("ignored: {}", remarks.join("; ")));
     let mut status = status("registered", reason.as_deref(), now);
     status["applied"] = applied.to_text().into();
     status["deviceEtag"] = twin["deviceEtag"].clone();
+    for name in ["devEui", "joinEui"] {
+        status[name] = twin["tags"]["lorawan"][name].clone();
+    }
     json!({"lorawanStatus": status})
 }
 
@@ -107,14 +113,15 @@ mod tests {
     fn a_status_is_readable_for_a_person() {
         let error = Error::Refused { peer: Peer::Tts, what: "no".to_owned() };
         let remarks = ["tags.lorawan.x is unknown".to_owned()];
+        let twin = json!({"deviceEtag": "MQ==", "tags": {"lorawan": {"devEui": "70B3"}}});
         let memory = |applied: Option<&str>| {
             let applied = applied.map(Applied::from_text);
             Remembered { is_registered: false, is_refused: false, applied }
         };
         for (tags, expected) in [
             (
-                registered(&json!({"deviceEtag": "MQ=="}), &Applied::from_text("key:a"), &remarks, NOW),
-                r#"{"lorawanStatus":{"state":"registered","reason":"ignored: tags.lorawan.x is unknown","at":"2026-11-21T10:00:00Z","applied":"key:a","deviceEtag":"MQ=="}}"#,
+                registered(&twin, &Applied::from_text("key:a"), &remarks, NOW),
+                r#"{"lorawanStatus":{"state":"registered","reason":"ignored: tags.lorawan.x is unknown","at":"2026-11-21T10:00:00Z","applied":"key:a","deviceEtag":"MQ==","devEui":"70B3","joinEui":null}}"#,
             ),
             (
                 refused(&error, &memory(Some("key:a")), NOW),

@@ -59,15 +59,16 @@ impl Successor {
 }
 
 impl ByApi<'_> {
-    /// Leaves nothing behind of a device that is gone, and registers the one that has its id now.
-    pub(super) async fn follow_successor(
+    /// Leaves nothing behind of a device that is gone; the twin of the one that has its id now and is to be registered, and
+    /// how much of its memory is to be believed.
+    pub(super) async fn succeeded_by(
         &self,
         ids: &EndDeviceIds,
         device_id: &DeviceId,
         successor: Successor,
         has_registered: bool,
         deadline: Instant,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<(Value, Trust)>, Error> {
         let (twin, trust) = match successor {
             Successor::Same(twin) | Successor::Unclear(twin) => (Some(twin), Trust::Applied),
             Successor::Other(twin) => (Some(twin), Trust::Nothing),
@@ -79,10 +80,9 @@ impl ByApi<'_> {
         }
         match twin {
             Some(twin) if trust == Trust::Nothing && lorawan_tags(&twin).is_none() => {
-                self.take_back_status(device_id, &twin, deadline).await
+                self.take_back_status(device_id, &twin, deadline).await.map(|()| None)
             }
-            Some(twin) => self.follow_tags(ids, device_id, twin, trust, deadline).await,
-            None => Ok(()),
+            twin => Ok(twin.map(|twin| (twin, trust))),
         }
     }
 

@@ -78,8 +78,11 @@ pub(super) fn end_device_from(ids: EndDeviceIds, tags: &Map<String, Value>) -> R
     }
 }
 
-/// DevEUI and JoinEUI, upper case, as far as tags name them, whatever else is wrong with them.
-pub(super) fn euis_in(tags: &Value) -> [Option<String>; 2] {
+/// DevEUI and JoinEUI, upper case, as far as somebody names them.
+pub(super) type Euis = [Option<String>; 2];
+
+/// The EUIs that tags name, whatever else is wrong with them.
+pub(super) fn euis_in(tags: &Value) -> Euis {
     ["devEui", "joinEui"].map(|name| hex(tags[name].as_str()?.trim(), 16).ok())
 }
 

@@ -119,7 +119,7 @@ impl Call<'_> {
     fn key(&self) -> Key {
         let path = self.path.split_once('?').map_or(self.path.as_str(), |(path, _)| path);
         let mut hasher = DefaultHasher::new();
-        (self.server.prefix(), self.method.as_str(), path).hash(&mut hasher);
+        (self.server.prefix(), path).hash(&mut hasher);
         Key(hasher.finish())
     }
 }

@@ -18,12 +18,12 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Shortest time a request is worth sending in.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// What a limit is kept for: a method and a path, as a hash.
+/// What a limit is kept for: a path, as a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Key(pub(super) u64);
 
-/// When the next request may go. The Things Stack keeps a limit for each method and path, so that a device that is busy
-/// holds up no other.
+/// When the next request may go. The Things Stack keeps a limit for each path, so that a device that is busy holds up no
+/// other.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     not_before: Mutex<HashMap<Key, Instant>>,
