@@ -208,7 +208,7 @@ fn a_device_that_is_to_be_gone_and_is_not_is_lost_unless_its_deletion_waits() {
 #[test]
 fn a_device_may_wait_for_an_earlier_event_whose_repetition_failed() {
     let tags = tags::whole(7, 5, true, &Secrets::new(1));
-    for (state, earlier_is_in, other_name, expected) in [
+    let cases = [
         ("waiting", Some(Queue::Parked), None, Fate::Delivered),
         ("refused", Some(Queue::DeadLetter), None, Fate::Delivered),
         ("waiting", None, None, Fate::Lost),
@@ -216,9 +216,17 @@ fn a_device_may_wait_for_an_earlier_event_whose_repetition_failed() {
         ("refused", None, None, Fate::Lost),
         ("registered", Some(Queue::Parked), Some("Device 4"), Fate::Delivered),
         ("registered", Some(Queue::DeadLetter), Some("Device 4"), Fate::Lost),
-    ] {
+    ];
+    let of_both = cases.into_iter().flat_map(|case| [(false, case), (true, case)]);
+    for (is_deletion, (state, earlier_is_in, other_name, expected)) in of_both {
         let mut run = Run::new();
-        let (earlier, last) = (run.tag(), run.tag());
+        let (earlier, last) = if is_deletion {
+            let earlier = run.delete(&json!(null));
+            run.send("createDeviceIdentity", &json!({}));
+            (earlier, run.tag())
+        } else {
+            (run.tag(), run.tag())
+        };
         let mut held = Held::default();
         if let Some(queue) = earlier_is_in {
             held.add(Subject::HubEvent(earlier), queue);

@@ -94,8 +94,10 @@ impl Account {
             (_, true, "registered", None) | (Some(Fate::DeadLettered), _, "refused", _) => return None,
             (Some(Fate::Parked), ..) => return None,
             // It follows the tags there are when its time comes.
-            _ if self.has_tags_in(Fate::Parked, event, device, held) => return None,
-            (None, true, "refused", None) if self.has_tags_in(Fate::DeadLettered, event, device, held) => return None,
+            _ if self.keeps_another(Fate::Parked, event, device, held) => return None,
+            (None, true, "refused", None) if self.keeps_another(Fate::DeadLettered, event, device, held) => {
+                return None;
+            }
             (_, true, "registered", Some(difference)) => format!("registered, and not as its tags are: {difference}"),
             (_, false, state, _) => format!("its tags are wrong, and it is {state}"),
             (_, true, state, difference) => format!("its tags are right, and it is {state}: {difference:?}"),
@@ -103,13 +105,14 @@ impl Account {
         Some((Some(event), what))
     }
 
-    /// Whether an event of tags before this one is kept so. It may have failed when its batch was repeated, or when it was
-    /// redelivered, after this one was carried out; the twin says what became of it.
-    fn has_tags_in(&self, fate: Fate, event: u32, device: &Device, held: &Held) -> bool {
+    /// Whether an event of tags before this one is kept so, or the deletion of the device before. It may have failed when its
+    /// batch was repeated, or when it was redelivered, after this one was carried out.
+    fn keeps_another(&self, fate: Fate, event: u32, device: &Device, held: &Held) -> bool {
         let incarnation = self.log[event as usize].incarnation;
         let is_before = |number: &&u32| {
             let before = &self.log[**number as usize];
-            **number < event && before.asks.tags && before.incarnation == incarnation
+            let is_of_tags = before.asks.tags && before.incarnation == incarnation;
+            **number < event && (is_of_tags || before.asks.is_deletion)
         };
         device.events.iter().filter(is_before).any(|number| held.fate_of(Subject::HubEvent(*number)) == Some(fate))
     }
