@@ -42,13 +42,19 @@ impl Successor {
     }
 
     /// Of a twin that something was written into because it looked the same.
-    pub(super) fn written(before: &Value, after: Value) -> Self {
+    pub(super) fn written(before: &Value, after: Option<Value>) -> Self {
+        let Some(after) = after else { return Self::Nobody };
         let has_other_tags = lorawan_tags(&after) != lorawan_tags(before);
         Self::of(before, after, has_other_tags)
     }
 
+    /// Whether nothing speaks against two twins being the same device's.
+    pub(super) fn has_same_identity(before: &Value, after: &Value) -> bool {
+        after["deviceEtag"].is_null() || after["deviceEtag"] == before["deviceEtag"]
+    }
+
     fn of(before: &Value, after: Value, is_other: bool) -> Self {
-        if after["deviceEtag"].is_null() || after["deviceEtag"] == before["deviceEtag"] {
+        if Self::has_same_identity(before, &after) {
             Self::Same(after)
         } else if is_other {
             Self::Other(after)
@@ -119,7 +125,7 @@ mod tests {
         let others = json!({"devEui": "70B3D57ED0000002"});
         let before = twin("MQ==", 5, tags.clone());
         let changed = |after: &Value| Successor::changed(&before, Some(after.clone()));
-        let written = |after: &Value| Successor::written(&before, after.clone());
+        let written = |after: &Value| Successor::written(&before, Some(after.clone()));
 
         let same = twin("MQ==", 6, others.clone());
         assert_eq!((changed(&same), written(&same)), (Successor::Same(same.clone()), Successor::Same(same)));
