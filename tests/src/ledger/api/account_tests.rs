@@ -160,6 +160,27 @@ fn what_was_wanted_of_a_device_before_it_had_tags_goes_with_the_queue_of_the_one
 }
 
 #[test]
+fn what_was_wanted_of_a_device_without_tags_may_be_taken_for_a_downlink_of_the_one_whose_deletion_waits() {
+    for (deletion_waits, is_tagged, expected) in
+        [(true, false, Fate::Overtaken), (false, false, Fate::Lost), (true, true, Fate::Lost)]
+    {
+        let mut run = Run::new();
+        run.tag();
+        let deletion = run.delete(&json!({"applied": "key:a"}));
+        if deletion_waits {
+            run.account.kept(deletion);
+        }
+        run.send("createDeviceIdentity", &json!({}));
+        if is_tagged {
+            run.tag();
+        }
+        let wanted = run.want();
+        let fates = run.fates(&Held::default());
+        assert_eq!(fates[wanted as usize], expected, "{deletion_waits} {is_tagged}");
+    }
+}
+
+#[test]
 fn what_an_older_replacement_or_a_late_deletion_takes_from_the_queue_must_come_again() {
     for is_replaced in [true, false] {
         let mut run = Run::new();

@@ -12,7 +12,7 @@
 //!   deleted, or the device was deleted before the trigger had come so far. One that an older replacement or a deletion
 //!   took from the queue before the device did counts as not accepted; unless it was wanted before its device had tags:
 //!   that was not to be registered then, and whatever queue took its downlink was that of a device deleted before, and
-//!   goes with it.
+//!   goes with it. While that one's deletion waits, its downlink of the same version may be taken for it.
 //!
 //! **Doubled** is a push that is made again while it is in the queue, which the handler could have seen there. One the
 //! device has taken it can see nowhere: an answer that was lost, or a handler that died before its own, makes it come

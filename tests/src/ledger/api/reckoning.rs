@@ -63,7 +63,7 @@ impl Account {
     }
 
     /// Whether nobody wants a downlink any more: its device was deleted before it was handled, or it waited while its
-    /// property changed again or its device was deleted.
+    /// property changed again or its device was deleted; or it was taken for one of the device before.
     fn is_superseded(&self, number: u32, event: &Event) -> bool {
         let device = &self.devices[&event.asks.device];
         let is_gone = device.incarnation > event.incarnation || device.deleted_by.is_some();
@@ -71,6 +71,15 @@ impl Account {
         let is_excused = event.has_waited || !event.was_handled;
         is_gone && is_excused
             || event.has_waited && device.events.iter().filter(|later| **later > number).any(changed_again)
+            || self.has_met_a_former_queue(number, event, device)
+    }
+
+    /// Whether it was wanted of a device without tags while the deletion of the one before waited: a downlink of that one
+    /// may have the same version, and the same correlation id, in a queue that goes with it.
+    fn has_met_a_former_queue(&self, number: u32, event: &Event, device: &Device) -> bool {
+        let mut before = device.events.iter().take_while(|before| **before <= number).map(|at| &self.log[*at as usize]);
+        let has_waited = before.clone().any(|before| before.asks.is_deletion && before.has_waited);
+        has_waited && !before.any(|before| before.asks.tags && before.incarnation == event.incarnation)
     }
 
     /// Where The Things Stack does not have what the hub says, and the event that should have seen to it.
