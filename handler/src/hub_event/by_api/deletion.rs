@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 
-use super::registration::Trust;
+use super::status::{self, Trust};
 use super::tags::{Euis, euis_in};
-use super::{ByApi, Try, status};
+use super::{ByApi, Try};
 use crate::error::Error;
 use crate::iot_hub::DeviceId;
 use crate::settings::OnDeviceDeletion;

@@ -20,8 +20,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use self::downlink::DesiredDownlink;
-use self::registration::{Trust, lorawan_tags};
-use self::tags::{Euis, euis_in};
+use self::status::Trust;
+use self::tags::{Euis, euis_in, lorawan_tags};
 use crate::app::{App, now};
 use crate::error::Error;
 use crate::iot_hub::DeviceId;

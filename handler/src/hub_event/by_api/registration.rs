@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use super::ByApi;
 use super::applied::{Applied, Difference};
-use super::status::{self, Remembered};
+use super::status::{self, Remembered, Trust};
 use super::successor::Successor;
-use super::tags::{Described, end_device_from};
+use super::tags::{Described, end_device_from, lorawan_tags};
 use crate::app::now;
 use crate::error::{Error, Peer, Retry};
 use crate::iot_hub::{DeviceId, TagsWritten};
@@ -20,17 +20,6 @@ const ATTEMPTS: usize = 5;
 
 /// The servers beside the Identity Server, in the order a device is registered.
 const FURTHER_SERVERS: [Server; 3] = [Server::Join, Server::Network, Server::Application];
-
-/// How much of what a twin remembers of the device is to be believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// The Things Stack has it so.
-    All,
-    /// It had it so, before a try that may have been cut short: everything is written again.
-    Applied,
-    /// The Things Stack has just lost the device.
-    Nothing,
-}
 
 impl ByApi<'_> {
     /// Registers a device, or changes what has changed. The outcome stands in `tags.lorawanStatus` afterwards.
@@ -215,11 +204,6 @@ struct Registered {
     remarks: Vec<String>,
     /// Whether it had it otherwise before.
     is_news: bool,
-}
-
-/// A twin's `tags.lorawan`.
-pub(super) fn lorawan_tags(twin: &Value) -> Option<&Map<String, Value>> {
-    twin["tags"]["lorawan"].as_object()
 }
 
 fn euis_changed(ids: &EndDeviceIds) -> Error {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::downlink::DesiredDownlink;
-use super::registration::lorawan_tags;
+use super::tags::lorawan_tags;
 use super::{ByApi, Try};
 use crate::error::{Error, Peer};
 use crate::tts::api::{Downlink, Enqueued, Operation};

@@ -5,7 +5,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::applied::Applied;
-use super::registration::Trust;
 use crate::error::{Error, shortened};
 
 /// Longest reason, in bytes; a tag's text holds 4 KB.
@@ -19,6 +18,17 @@ pub(super) struct Remembered {
     /// Whether it was told that it takes them never.
     pub(super) is_refused: bool,
     pub(super) applied: Option<Applied>,
+}
+
+/// How much of what a twin remembers of the device is to be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// The Things Stack has it so.
+    All,
+    /// It had it so, before a try that may have been cut short: everything is written again.
+    Applied,
+    /// It is not this device's, or The Things Stack has just lost it.
+    Nothing,
 }
 
 impl Remembered {

@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::ByApi;
-use super::registration::{Trust, lorawan_tags};
-use super::status::is_recorded;
-use super::tags::euis_in;
+use super::status::{Trust, is_recorded};
+use super::tags::{euis_in, lorawan_tags};
 use crate::error::Error;
 use crate::iot_hub::DeviceId;
 use crate::settings::OnDeviceDeletion;

@@ -78,6 +78,11 @@ pub(super) fn end_device_from(ids: EndDeviceIds, tags: &Map<String, Value>) -> R
     }
 }
 
+/// A twin's `tags.lorawan`.
+pub(super) fn lorawan_tags(twin: &Value) -> Option<&Map<String, Value>> {
+    twin["tags"]["lorawan"].as_object()
+}
+
 /// DevEUI and JoinEUI, upper case, as far as somebody names them.
 pub(super) type Euis = [Option<String>; 2];
 
