@@ -152,8 +152,13 @@ check_region() {
   say "region $location has Flex Consumption with custom handlers"
 }
 
-check_group() {
+# Sets $group_exists.
+find_group() {
   read_azure group_exists group exists --name "$resource_group" || fail "az cannot look for the group: $(complaint_line)" 'az login'
+}
+
+check_group() {
+  find_group
   [[ $group_exists == true && -z $existing_iot_hub ]] || return 0
   check_own_hub
 }

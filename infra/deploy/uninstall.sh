@@ -5,9 +5,8 @@ uninstall() {
   [[ -n $resource_group ]] || fail_usage 'found no --resource-group'
   command -v az >/dev/null || fail 'found no az CLI' 'install it: https://learn.microsoft.com/cli/azure/install-azure-cli'
   check_account
-  local exists names
-  read_azure exists group exists --name "$resource_group" || fail "az cannot look for the group: $(complaint_line)" 'az login'
-  [[ $exists == true ]] || fail "found no resource group $resource_group" "az group list --output table$in_subscription"
+  find_group
+  [[ $group_exists == true ]] || fail "found no resource group $resource_group" "az group list --output table$in_subscription"
   local hubs=()
   find_used_hubs
   for existing_iot_hub in "${hubs[@]}"; do spare_existing_hub; done
