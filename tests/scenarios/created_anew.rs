@@ -5,7 +5,7 @@ use local::system::System;
 use local::tts::{Effect, Fault, Server};
 use serde_json::{Value, json};
 
-use crate::sensor::{SLOW, asked, registered, with_sensor};
+use crate::sensor::{SLOW, asked, registered, with_remains_of_sensor, with_sensor};
 use crate::support::{
     LIMIT, all_events_handled, create_tagged, items, lorawan_status, lorawan_tags, nothing_is_parked, park_event,
     queued, system, tag,
@@ -58,11 +58,7 @@ async fn a_device_created_anew_with_other_euis_and_the_old_status_does_not_keep_
 
 #[tokio::test]
 async fn a_deletion_cut_short_is_finished_although_a_device_that_was_refused_has_come_and_gone_meanwhile() {
-    let system = with_sensor().await;
-    let identity = registered(&system).await.at(Server::Identity).unwrap().clone();
-    system.iot_hub.delete_device("sensor-1").unwrap();
-    all_events_handled(&system).await;
-    system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
+    let system = with_remains_of_sensor().await;
     let mut tags = lorawan_tags();
     tags["devEui"] = json!("70B3D57ED00000FF");
     create_tagged(&system, "sensor-1", &tags);
@@ -91,22 +87,14 @@ async fn a_device_whose_registration_could_not_be_noted_is_deleted_although_its_
 
 #[tokio::test]
 async fn a_late_registration_cut_short_after_the_deletion_leaves_nothing_behind() {
-    let system = with_sensor().await;
-    let identity = registered(&system).await.at(Server::Identity).unwrap().clone();
-    system.iot_hub.delete_device("sensor-1").unwrap();
-    all_events_handled(&system).await;
-    system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
+    let system = with_remains_of_sensor().await;
     park_event(&system, "updateTwin", json!({"tags": {"lorawan": euis()}, "version": 2})).await;
     system.tts.wait_for_no_device("plant-a", "sensor-1", LIMIT).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_late_change_of_a_device_that_is_gone_leaves_one_alone_that_it_may_not_be_about() {
-    let system = with_sensor().await;
-    let identity = registered(&system).await.at(Server::Identity).unwrap().clone();
-    system.iot_hub.delete_device("sensor-1").unwrap();
-    all_events_handled(&system).await;
-    system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
+    let system = with_remains_of_sensor().await;
     let others = json!({"devEui": "70B3D57ED00000FF"});
     for lorawan in [json!(true), others] {
         park_event(&system, "updateTwin", json!({"tags": {"lorawan": lorawan}, "version": 2})).await;

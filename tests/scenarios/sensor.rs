@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use local::system::System;
-use local::tts::RegisteredDevice;
+use local::tts::{RegisteredDevice, Server};
 use serde_json::json;
 
-use crate::support::{LIMIT, create_tagged, eventually, lorawan_status, lorawan_tags, system};
+use crate::support::{LIMIT, all_events_handled, create_tagged, eventually, lorawan_status, lorawan_tags, system};
 
 /// Longer than anything else takes that happens meanwhile.
 pub(crate) const SLOW: Duration = Duration::from_secs(1);
@@ -19,6 +19,16 @@ pub(crate) async fn with_sensor() -> System {
     tags["supportsClassC"] = json!(true);
     create_tagged(&system, "sensor-1", &tags);
     lorawan_status(&system, "sensor-1", "registered").await;
+    system
+}
+
+/// The same after its deletion, which was cut short: the Identity Server has it still.
+pub(crate) async fn with_remains_of_sensor() -> System {
+    let system = with_sensor().await;
+    let identity = registered(&system).await.at(Server::Identity).unwrap().clone();
+    system.iot_hub.delete_device("sensor-1").unwrap();
+    all_events_handled(&system).await;
+    system.tts.put_device(Server::Identity, "plant-a", "sensor-1", &identity);
     system
 }
 
