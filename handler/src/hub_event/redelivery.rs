@@ -25,10 +25,12 @@ pub(crate) async fn redeliver(app: &App, item: &Item, is_repeated: bool, deadlin
         }
         TheThingsStack::Api(api) => {
             let device_id = DeviceId::new(&event.device_id).map_err(Error::Malformed)?;
-            let attempt = match item {
-                item if item.is_about_one_device() => Try::Waited,
-                item if item.was_refused() => Try::Retried,
-                _ => Try::Late,
+            let attempt = if item.is_about_one_device() {
+                Try::Waited
+            } else if item.was_refused() {
+                Try::Retried
+            } else {
+                Try::Late
             };
             ByApi { app, api }.carry_out_late(&ids, &device_id, event, attempt, deadline).await
         }

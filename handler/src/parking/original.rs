@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use crate::tts::id::is_eui;
+
 /// Members that hold root or session keys; compared without case, `_` and `-`, so every spelling is meant.
 const KEYS: [&str; 7] = ["appkey", "nwkkey", "appskey", "nwkskey", "fnwksintkey", "snwksintkey", "nwksenckey"];
 
@@ -37,7 +39,8 @@ pub struct HubEventOriginal {
     /// Application properties.
     pub properties: Map<String, Value>,
     /// The twin or twin patch. Of tags there are only the names, with `null` where one was removed, since they may hold
-    /// keys and redelivery reads them anew; and a LoRaWAN device's EUIs. Of properties there are the desired ones, of their metadata the time.
+    /// keys and redelivery reads them anew; and a LoRaWAN device's EUIs. Of properties there are the desired ones, of their
+    /// metadata the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Map<String, Value>>,
     /// The body, if it is not a twin.
@@ -108,8 +111,8 @@ fn without_keys(mut twin: Map<String, Value>) -> Map<String, Value> {
 
 /// What is kept of a tag: which device is meant, and whether it was ever registered.
 fn what_is_kept(name: &str, tag: &Value) -> Value {
-    let is_eui = |text: &&str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let eui = |name: &str| Some((name.to_owned(), json!(tag[name].as_str().map(str::trim).filter(is_eui)?)));
+    let eui =
+        |name: &str| Some((name.to_owned(), json!(tag[name].as_str().map(str::trim).filter(|text| is_eui(text))?)));
     let euis = || ["devEui", "joinEui"].into_iter().filter_map(eui);
     let kept: Map<_, _> = match name {
         "lorawan" => euis().collect(),

@@ -13,6 +13,12 @@ pub fn is_id(id: &str) -> bool {
         && !id.contains("--")
 }
 
+/// Whether a text is a DevEUI or JoinEUI: 16 hex digits.
+#[must_use]
+pub fn is_eui(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// An end device of an application. Device ids are unique within their application only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EndDeviceIds {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::super::as_of_now::as_of_now;
-use super::tags::euis_in;
+use super::tags::euis_of;
 use super::{ByApi, Request, Try};
 use crate::error::Error;
 use crate::iot_hub::DeviceId;
@@ -25,12 +25,13 @@ impl ByApi<'_> {
         deadline: Instant,
     ) -> Result<(), Error> {
         let twin = self.app.iot_hub.twin(device_id, deadline).await?;
+        let body: Value = serde_json::from_str(event.body.get()).unwrap_or_default();
         let event = match event.operation {
             Operation::Deleted => event,
             Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced
-                if is_of_a_former_device(&event, twin.as_ref()) =>
+                if is_of_a_former_device(&body, twin.as_ref()) =>
             {
-                return self.leave_nothing_of(ids, device_id, &event, attempt, deadline).await;
+                return self.leave_nothing_of(ids, device_id, &body, attempt, deadline).await;
             }
             Operation::Created | Operation::TwinUpdated | Operation::TwinReplaced => {
                 let Some(event) = as_of_now(event, twin.as_ref()) else {
@@ -51,22 +52,18 @@ impl ByApi<'_> {
             None => Ok(()),
         }
     }
-}
 
-impl ByApi<'_> {
     /// Earlier tries may have registered a device at some servers after its deletion was carried out. What was refused is
     /// not there, and another device may have its id.
     async fn leave_nothing_of(
         &self,
         ids: &EndDeviceIds,
         device_id: &DeviceId,
-        event: &HubEvent,
+        body: &Value,
         attempt: Try,
         deadline: Instant,
     ) -> Result<(), Error> {
-        let body: Value = serde_json::from_str(event.body.get()).unwrap_or_default();
-        let named = ["lorawan", "lorawanStatus"].map(|name| euis_in(&body["tags"][name]));
-        if attempt != Try::Retried && self.has_another(ids, &named, deadline).await? == Some(false) {
+        if attempt != Try::Retried && self.has_another(ids, &euis_of(body), deadline).await? == Some(false) {
             return self.delete(ids, device_id, attempt, deadline).await;
         }
         tracing::info!(device_id = device_id.as_str(), "parked event left out: its device is gone");
@@ -75,8 +72,7 @@ impl ByApi<'_> {
 }
 
 /// Whether a parked event brought LoRaWAN tags of a device that is gone. Versions begin anew with a device created anew.
-fn is_of_a_former_device(event: &HubEvent, twin: Option<&Value>) -> bool {
-    let body: Value = serde_json::from_str(event.body.get()).unwrap_or_default();
+fn is_of_a_former_device(body: &Value, twin: Option<&Value>) -> bool {
     let is_former = |twin: &Value| twin["version"].as_u64() < body["version"].as_u64();
     !body["tags"]["lorawan"].is_null() && twin.is_none_or(is_former)
 }

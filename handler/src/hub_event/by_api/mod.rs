@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use self::downlink::DesiredDownlink;
 use self::status::Trust;
-use self::tags::{Euis, euis_in, lorawan_tags};
+use self::tags::{Euis, euis_of, lorawan_tags};
 use crate::app::{App, now};
 use crate::error::Error;
 use crate::iot_hub::DeviceId;
@@ -89,10 +89,8 @@ impl Request {
     pub(super) fn of(event: &HubEvent) -> Option<Self> {
         let body: Value = serde_json::from_str(event.body.get()).ok()?;
         if event.operation == Operation::Deleted {
-            let tags = &body["tags"];
-            let may_be_another = !tags["lorawan"].is_null() && !status::is_recorded(&body);
-            let unrecorded = may_be_another.then(|| [euis_in(&tags["lorawan"]), euis_in(&tags["lorawanStatus"])]);
-            return Some(Self::Deletion { unrecorded });
+            let may_be_another = !body["tags"]["lorawan"].is_null() && !status::is_recorded(&body);
+            return Some(Self::Deletion { unrecorded: may_be_another.then(|| euis_of(&body)) });
         }
         let is_of_tags = lorawan_tags(&body).is_some();
         let downlink = DesiredDownlink::of(event);

@@ -6,7 +6,7 @@ use super::versions::{lorawan_phy_version, lorawan_version};
 use crate::error::shortened;
 use crate::secret::Secret;
 use crate::tts::api::{EndDevice, VersionIds};
-use crate::tts::id::{EndDeviceIds, is_id};
+use crate::tts::id::{EndDeviceIds, is_eui, is_id};
 
 /// Members with a meaning.
 const KNOWN: [&str; 12] = [
@@ -88,7 +88,15 @@ pub(super) type Euis = [Option<String>; 2];
 
 /// The EUIs that tags name, whatever else is wrong with them.
 pub(super) fn euis_in(tags: &Value) -> Euis {
-    ["devEui", "joinEui"].map(|name| hex(tags[name].as_str()?.trim(), 16).ok())
+    ["devEui", "joinEui"].map(|name| {
+        let text = tags[name].as_str()?.trim();
+        is_eui(text).then(|| text.to_ascii_uppercase())
+    })
+}
+
+/// The EUIs a twin, or what is kept of it, names: those of its tags, and those that were registered last.
+pub(super) fn euis_of(twin: &Value) -> [Euis; 2] {
+    ["lorawan", "lorawanStatus"].map(|name| euis_in(&twin["tags"][name]))
 }
 
 fn remarks(tags: &Map<String, Value>, has_nwk_key: bool) -> Vec<String> {

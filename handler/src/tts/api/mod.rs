@@ -162,13 +162,14 @@ impl Api {
 
     /// Repeats a request that came too early once it may come.
     async fn paced(&self, cluster: &Cluster, call: &Call<'_>, deadline: Instant) -> Result<Answer, Error> {
+        let key = call.key();
         loop {
-            self.pace.wait(call.key(), deadline).await?;
+            self.pace.wait(key, deadline).await?;
             let response = timeout_at(deadline, self.send(cluster, call)).await;
             let response = response.map_err(|_| unavailable("timed out".to_owned(), Retry::Soon))??;
-            self.pace.note(call.key(), response.headers());
+            self.pace.note(key, response.headers());
             match read(call.server, response).await? {
-                Reading::TooEarly(wait) => self.pace.hold(call.key(), wait),
+                Reading::TooEarly(wait) => self.pace.hold(key, wait),
                 Reading::Answer(answer) => return Ok(answer),
             }
         }
